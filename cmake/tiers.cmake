@@ -1,0 +1,38 @@
+# The kernel sources are compiled once per ISA tier, each time into a namespace of its own. Rules that keep one
+# tier's code out of another's process: no LTO, no fast-math, at least -O2, and nothing weak in the objects
+# (tests/cpp checks them).
+include(CheckCXXCompilerFlag)
+
+set(DLCORE_TIERS baseline)
+set(DLCORE_TIER_FLAGS_baseline "")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+  check_cxx_compiler_flag(-march=x86-64-v2 DLCORE_HAS_X86_64_V2)
+  if(DLCORE_HAS_X86_64_V2)
+    set(DLCORE_TIER_FLAGS_baseline -march=x86-64-v2)
+  endif()
+  if(NOT DLCORE_BASELINE_ONLY AND DLCORE_HAS_X86_64_V2)
+    list(APPEND DLCORE_TIERS avx2 avx512)
+    set(DLCORE_TIER_FLAGS_avx2 -march=x86-64-v3)
+    set(DLCORE_TIER_FLAGS_avx512 -march=x86-64-v4 -mprefer-vector-width=512)
+  endif()
+endif()
+
+function(dlcore_add_tiers target)
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/csrc/kernels/cpu/*.cpp")
+  foreach(tier IN LISTS DLCORE_TIERS)
+    set(object dlcore_kernels_${tier})
+    add_library(${object} OBJECT ${sources})
+    target_link_libraries(${object} PRIVATE dlcore_options)
+    target_compile_definitions(${object} PRIVATE DLCORE_BUILD DLCORE_TIER=${tier} DLCORE_TIER_${tier}=1)
+    target_compile_options(${object} PRIVATE
+      ${DLCORE_TIER_FLAGS_${tier}} -ffp-contract=off -fno-math-errno -fno-trapping-math
+      $<$<NOT:$<CONFIG:Release>>:-O2> -fno-lto)
+    set_target_properties(${object} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:${object}>)
+  endforeach()
+  string(JOIN "," compiled ${DLCORE_TIERS})
+  target_compile_definitions(${target} PRIVATE DLCORE_COMPILED_TIERS="${compiled}")
+  foreach(tier IN LISTS DLCORE_TIERS)
+    target_compile_definitions(${target} PRIVATE DLCORE_HAVE_${tier}=1)
+  endforeach()
+endfunction()

@@ -1,0 +1,12 @@
+#include "kernels/list.h"
+
+namespace dlcore::kernels::DLCORE_TIER {
+
+// Each family fills its own part of the table.
+void fill_gemm(KernelTable& t);
+
+void fill_tier(KernelTable& t) {
+  fill_gemm(t);
+}
+
+}  // namespace dlcore::kernels::DLCORE_TIER
