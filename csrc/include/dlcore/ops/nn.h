@@ -1,0 +1,6 @@
+#pragma once
+#include "dlcore/tensor.h"
+
+namespace dlcore {
+
+}  // namespace dlcore
