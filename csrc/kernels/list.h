@@ -7,12 +7,12 @@ namespace dlcore {
 
 #define DLCORE_KERNELS(KERNEL)                                                                        \
   /* matrix engine: kernels/gemm.h, kernels/cpu/gemm.cpp */                                           \
-  KERNEL(gemm_workspace, int64_t(const kernels::GemmBatch&))                                          \
-  KERNEL(gemm, void(const kernels::GemmBatch&, void* workspace))                                      \
-  KERNEL(gemm_packed_a_size, int64_t(const kernels::Gemm&))                                           \
-  KERNEL(gemm_packed_b_size, int64_t(const kernels::Gemm&))                                           \
-  KERNEL(gemm_pack_a, void(const kernels::Gemm&, void* packed))                                       \
-  KERNEL(gemm_pack_b, void(const kernels::Gemm&, void* packed))
+  KERNEL(gemm_workspace, int64_t(const kernel::GemmBatch&))                                          \
+  KERNEL(gemm, void(const kernel::GemmBatch&, void* workspace))                                      \
+  KERNEL(gemm_packed_a_size, int64_t(const kernel::Gemm&))                                           \
+  KERNEL(gemm_packed_b_size, int64_t(const kernel::Gemm&))                                           \
+  KERNEL(gemm_pack_a, void(const kernel::Gemm&, void* packed))                                       \
+  KERNEL(gemm_pack_b, void(const kernel::Gemm&, void* packed))
 
 template <class Signature>
 using Kernel = Signature*;

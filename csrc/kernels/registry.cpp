@@ -5,7 +5,7 @@
 #include "core/check.h"
 
 namespace dlcore {
-namespace kernels {
+namespace kernel {
 
 #define DLCORE_DECLARE_TIER(tier)  \
   namespace tier {                 \
@@ -15,7 +15,7 @@ DLCORE_DECLARE_TIER(baseline)
 DLCORE_DECLARE_TIER(avx2)
 DLCORE_DECLARE_TIER(avx512)
 
-}  // namespace kernels
+}  // namespace kernel
 
 namespace {
 
@@ -29,13 +29,13 @@ struct Tier {
 std::vector<Tier> tiers() {
   std::vector<Tier> list;
 #if DLCORE_HAVE_baseline
-  list.push_back({"baseline", true, kernels::baseline::fill_tier});
+  list.push_back({"baseline", true, kernel::baseline::fill_tier});
 #endif
 #if DLCORE_HAVE_avx2
-  list.push_back({"avx2", static_cast<bool>(__builtin_cpu_supports("x86-64-v3")), kernels::avx2::fill_tier});
+  list.push_back({"avx2", static_cast<bool>(__builtin_cpu_supports("x86-64-v3")), kernel::avx2::fill_tier});
 #endif
 #if DLCORE_HAVE_avx512
-  list.push_back({"avx512", static_cast<bool>(__builtin_cpu_supports("x86-64-v4")), kernels::avx512::fill_tier});
+  list.push_back({"avx512", static_cast<bool>(__builtin_cpu_supports("x86-64-v4")), kernel::avx512::fill_tier});
 #endif
   return list;
 }

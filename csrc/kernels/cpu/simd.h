@@ -12,9 +12,9 @@
 #error "simd.h belongs to kernel units, which are compiled once per ISA tier"
 #endif
 
-#define DLCORE_INLINE [[gnu::always_inline]] inline
+#define DLCORE_INLINE __attribute__((always_inline)) inline
 
-namespace dlcore::kernels::DLCORE_TIER {
+namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
 #if defined(__AVX512F__)
@@ -40,12 +40,17 @@ struct int_of<4> { using type = int32_t; };
 template <>
 struct int_of<8> { using type = int64_t; };
 
+template <class T, int N>
+struct native_of {
+  typedef T type __attribute__((vector_size(N * sizeof(T))));
+};
+
 template <class T, int N = kLanes<T>>
 struct vec {
   using scalar = T;
   using bits = typename int_of<sizeof(T)>::type;
-  typedef T native __attribute__((vector_size(N * sizeof(T))));
-  typedef bits mask_native __attribute__((vector_size(N * sizeof(T))));
+  using native = typename native_of<T, N>::type;
+  using mask_native = typename native_of<bits, N>::type;
   static constexpr int size = N;
 
   native v;
@@ -141,4 +146,4 @@ DLCORE_INLINE vec<double, 8> fma(vec<double, 8> a, vec<double, 8> b, vec<double,
 #endif
 
 }  // namespace
-}  // namespace dlcore::kernels::DLCORE_TIER
+}  // namespace dlcore::kernel::DLCORE_TIER

@@ -1,6 +1,6 @@
 #include "kernels/list.h"
 
-namespace dlcore::kernels::DLCORE_TIER {
+namespace dlcore::kernel::DLCORE_TIER {
 
 // Each family fills its own part of the table.
 void fill_gemm(KernelTable& t);
@@ -9,4 +9,4 @@ void fill_tier(KernelTable& t) {
   fill_gemm(t);
 }
 
-}  // namespace dlcore::kernels::DLCORE_TIER
+}  // namespace dlcore::kernel::DLCORE_TIER
