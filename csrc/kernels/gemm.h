@@ -4,7 +4,7 @@
 #include "dlcore/dtype.h"
 
 // The matrix engine: linear layers, convolutions, recurrent cells and attention are all this one product.
-namespace dlcore::kernels {
+namespace dlcore::kernel {
 
 enum class Activation : uint8_t { None, Relu };
 
@@ -37,4 +37,4 @@ struct GemmBatch {
   int64_t a_batch = 0, b_batch = 0, c_batch = 0;
 };
 
-}  // namespace dlcore::kernels
+}  // namespace dlcore::kernel

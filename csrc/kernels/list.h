@@ -2,17 +2,20 @@
 // The list of kernels. It declares the table that each tier fills, and tests walk it to see that none is missing.
 // A kernel is a plain function over raw pointers; its arguments are described in the header of its family.
 #include "kernels/gemm.h"
+#include "kernels/reduce.h"
 
 namespace dlcore {
 
 #define DLCORE_KERNELS(KERNEL)                                                                        \
   /* matrix engine: kernels/gemm.h, kernels/cpu/gemm.cpp */                                           \
-  KERNEL(gemm_workspace, int64_t(const kernel::GemmBatch&))                                          \
-  KERNEL(gemm, void(const kernel::GemmBatch&, void* workspace))                                      \
-  KERNEL(gemm_packed_a_size, int64_t(const kernel::Gemm&))                                           \
-  KERNEL(gemm_packed_b_size, int64_t(const kernel::Gemm&))                                           \
-  KERNEL(gemm_pack_a, void(const kernel::Gemm&, void* packed))                                       \
-  KERNEL(gemm_pack_b, void(const kernel::Gemm&, void* packed))
+  KERNEL(gemm_workspace, int64_t(const kernel::GemmBatch&))                                           \
+  KERNEL(gemm, void(const kernel::GemmBatch&, void* workspace))                                       \
+  KERNEL(gemm_packed_a_size, int64_t(const kernel::Gemm&))                                            \
+  KERNEL(gemm_packed_b_size, int64_t(const kernel::Gemm&))                                            \
+  KERNEL(gemm_pack_a, void(const kernel::Gemm&, void* packed))                                        \
+  KERNEL(gemm_pack_b, void(const kernel::Gemm&, void* packed))                                        \
+  /* reductions: kernels/reduce.h, kernels/cpu/reduce.cpp */                                          \
+  KERNEL(reduce, void(const kernel::Reduce&))
 
 template <class Signature>
 using Kernel = Signature*;

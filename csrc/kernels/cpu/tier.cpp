@@ -4,9 +4,11 @@ namespace dlcore::kernel::DLCORE_TIER {
 
 // Each family fills its own part of the table.
 void fill_gemm(KernelTable& t);
+void fill_reduce(KernelTable& t);
 
 void fill_tier(KernelTable& t) {
   fill_gemm(t);
+  fill_reduce(t);
 }
 
 }  // namespace dlcore::kernel::DLCORE_TIER

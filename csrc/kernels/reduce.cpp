@@ -1,0 +1,52 @@
+#include "kernels/reduce.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace dlcore::kernel {
+
+ReduceLoops::ReduceLoops(IntSpan sizes, IntSpan x_strides, IntSpan y_strides, uint64_t mask) {
+  // Insertion sort by x's step, largest first: there are few dimensions, mostly in order already.
+  int order[kMax], n = 0;
+  for (int d = 0; d < static_cast<int>(sizes.size()); ++d) {
+    if (sizes[d] == 1) continue;
+    int at = n++;
+    for (; at > 0 && std::abs(x_strides[order[at - 1]]) < std::abs(x_strides[d]); --at) order[at] = order[at - 1];
+    order[at] = d;
+  }
+  for (int i = 0; i < n; ++i) {
+    const int d = order[i];
+    const bool reduce = mask >> d & 1;
+    Loop* nest = reduce ? reduced : kept;
+    int& dims = reduce ? reduced_dims : kept_dims;
+    const Loop loop{sizes[d], x_strides[d], reduce ? 0 : y_strides[d]};
+    (reduce ? count : outputs) *= loop.size;
+    if (dims > 0 && nest[dims - 1].x == loop.x * loop.size && nest[dims - 1].y == loop.y * loop.size) {
+      nest[dims - 1] = {nest[dims - 1].size * loop.size, loop.x, loop.y};
+    } else {
+      nest[dims++] = loop;
+    }
+  }
+  if (!kept_dims) kept[kept_dims++] = {1, 0, 0};
+  if (!reduced_dims) reduced[reduced_dims++] = {1, 0, 0};
+  const Loop &k = kept[kept_dims - 1], &r = reduced[reduced_dims - 1];
+  // Short rows are cheaper as columns, too: a strided read of many outputs instead of a fold of a few elements each.
+  columns = k.size > 1 && (r.size == 1 || std::abs(k.x) < std::abs(r.x) || (r.size < 16 && k.size >= 16));
+}
+
+ReducePlan::ReducePlan(const ReduceLoops& l, int64_t max_width) {
+  constexpr int64_t kTask = 1 << 15, kMaxTask = 1 << 18;  // elements that a task reads
+  const int64_t line = l.kept[l.kept_dims - 1].size;
+  // Enough tasks for any machine, none so short that starting it shows.
+  const int64_t task = std::clamp(l.outputs * l.count / 64, kTask, kMaxTask);
+  const int64_t count = std::max<int64_t>(l.count, 1);
+  width = std::clamp<int64_t>(l.columns ? line : task / count, 1, std::min(line, max_width));
+  chunk = std::max<int64_t>(task / width, 1);
+  // A chunk more costs a pass over its results: only where the outputs alone don't make enough tasks.
+  const int64_t blocks = l.outputs / line * ((line + width - 1) / width);
+  if (blocks >= 64 || chunk * 2 > count) chunk = count;
+  chunks = (count + chunk - 1) / chunk;
+  grain = std::max<int64_t>(1, task / std::max<int64_t>(1, chunk * width));
+}
+
+}  // namespace dlcore::kernel
