@@ -47,7 +47,7 @@ struct LeafHooks : HookList {
 
 class Gradients;
 
-struct Node : RefCounted {
+struct DLCORE_API Node : RefCounted {
   const char* name = "";
   uint64_t sequence;  // larger than that of every node it leads to
   std::vector<Edge> next;             // one an input
@@ -70,7 +70,7 @@ struct Node : RefCounted {
 };
 
 // The gradients of one node's outputs, and the place for those of its inputs.
-class Gradients {
+class DLCORE_API Gradients {
  public:
   Gradients(Node& node, TensorList dy) : node_(node), dy_(std::move(dy)), dx_(node.next.size()) {}
 
@@ -95,7 +95,7 @@ class Gradients {
 };
 
 // A tensor kept for backward. Unpacking refuses one that was written to in place meanwhile.
-class Saved {
+class DLCORE_API Saved {
  public:
   Saved() = default;
   explicit Saved(const Tensor& x) : x_(x), version_(x.defined() ? x.impl()->version() : 0) {}
@@ -135,12 +135,12 @@ template <class... Tensors>
 inline bool needs_graph(const Tensors&... inputs) {
   return is_grad_enabled() && (requires_grad(inputs) || ...);
 }
-bool needs_graph(const TensorList& inputs);
+DLCORE_API bool needs_graph(const TensorList& inputs);
 
 // Where gradients of t go; none if t needs no gradient.
-Edge gradient_edge(const Tensor& t);
+DLCORE_API Edge gradient_edge(const Tensor& t);
 // Gives node its inputs and makes outputs its results. An output that is not floating point gets no history.
-void attach(Ref<Node> node, const char* name, const Tensor* const* inputs, size_t n, Tensor* const* outputs, size_t m);
+DLCORE_API void attach(Ref<Node> node, const char* name, const Tensor* const* inputs, size_t n, Tensor* const* outputs, size_t m);
 
 template <class F>
 void record(const char* name, Tensor& y, std::initializer_list<std::reference_wrapper<const Tensor>> inputs, F backward);
@@ -153,21 +153,21 @@ void record(const char* name, std::initializer_list<Tensor*> outputs, const Tens
 // ---- in-place writes (autograd/inplace.cpp)
 
 // Before an in-place write: x must be writable, not overlap itself, and not be a leaf that wants a gradient.
-void check_inplace(const char* op, const Tensor& x);
+DLCORE_API void check_inplace(const char* op, const Tensor& x);
 // After an in-place write: counts it, and where `y` (the out-of-place result, with its history) was recorded,
 // makes y's history x's own; a write through a view becomes part of its base's history. The op's first input must have
 // been x. Ops use inplace() in ops/internal.h rather than these two.
-void finish_inplace(const Tensor& x, const Tensor& y);
+DLCORE_API void finish_inplace(const Tensor& x, const Tensor& y);
 
 // ---- views (autograd/view.cpp)
 
 // A view of x that gradients flow through: dx is zeros with dy written into the view's place.
-Tensor make_view(const char* op, const Tensor& x, IntSpan sizes, IntSpan strides, int64_t offset);
+DLCORE_API Tensor make_view(const char* op, const Tensor& x, IntSpan sizes, IntSpan strides, int64_t offset);
 // Same, with the gradient given as a formula: backward(dy) -> dx.
 template <class F>
 Tensor make_view(const char* op, const Tensor& x, IntSpan sizes, IntSpan strides, int64_t offset, F backward);
 // The alias with its base noted but no node yet.
-Tensor view_alias(const Tensor& x, IntSpan sizes, IntSpan strides, int64_t offset);
+DLCORE_API Tensor view_alias(const Tensor& x, IntSpan sizes, IntSpan strides, int64_t offset);
 
 // ---- implementation
 

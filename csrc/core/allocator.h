@@ -1,11 +1,13 @@
 #pragma once
 #include <cstdint>
 
+#include "dlcore/export.h"
+
 namespace dlcore {
 
 // The one place where memory for elements and scratch comes from: a caching allocator, 64-byte aligned.
-void* allocate(int64_t bytes);
-void deallocate(void* p, int64_t bytes);
+DLCORE_API void* allocate(int64_t bytes);
+DLCORE_API void deallocate(void* p, int64_t bytes);
 
 // Scratch memory for one kernel call.
 class Workspace {

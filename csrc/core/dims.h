@@ -91,15 +91,15 @@ class Dims {
 };
 
 // "(2, 3)", as Python writes a tuple.
-std::ostream& operator<<(std::ostream& out, IntSpan s);
+DLCORE_API std::ostream& operator<<(std::ostream& out, IntSpan s);
 inline std::ostream& operator<<(std::ostream& out, const Dims& d) { return out << IntSpan(d); }
 
 // dim in [-ndim, ndim) brought to [0, ndim); a zero-dimensional tensor counts as one-dimensional here, as in PyTorch.
-int64_t wrap_dim(const char* op, int64_t dim, int64_t ndim);
+DLCORE_API int64_t wrap_dim(const char* op, int64_t dim, int64_t ndim);
 // Product of the sizes; throws where it or the byte size overflows, or a size is negative.
-int64_t checked_numel(const char* op, IntSpan sizes);
-Dims contiguous_strides(IntSpan sizes);
+DLCORE_API int64_t checked_numel(const char* op, IntSpan sizes);
+DLCORE_API Dims contiguous_strides(IntSpan sizes);
 // Shape of the result of an elementwise op; throws naming the op where the shapes do not broadcast.
-Dims broadcast_shapes(const char* op, IntSpan a, IntSpan b);
+DLCORE_API Dims broadcast_shapes(const char* op, IntSpan a, IntSpan b);
 
 }  // namespace dlcore

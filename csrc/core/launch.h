@@ -1,4 +1,5 @@
 #pragma once
+#include "dlcore/export.h"
 
 namespace dlcore {
 
@@ -15,12 +16,12 @@ struct HostHooks {
   bool (*interrupted)() = nullptr;     // during long work, now and then: does the user want to stop?
   void (*raise_interrupt)() = nullptr; // throws the host's exception for that
 };
-extern HostHooks host_hooks;
+DLCORE_API extern HostHooks host_hooks;
 
 // Set by parallel_chunks when it gave up early because the user interrupts.
-bool take_interrupt();
+DLCORE_API bool take_interrupt();
 // Looks whether the user interrupts; throws if so. Called between the steps of long work.
-void check_interrupt();
+DLCORE_API void check_interrupt();
 
 constexpr double kLongKernelBytes = 1 << 17, kLongKernelFlops = 1 << 22;
 

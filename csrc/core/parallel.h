@@ -11,10 +11,10 @@ using ChunkFn = void (*)(const void* context, int64_t begin, int64_t end);
 
 // Calls fn on [0, grain), [grain, 2 grain), ... up to n, on several threads where that pays and on the calling thread
 // otherwise (one chunk, a nested call, a forked child, another host thread already using the team).
-void parallel_chunks(int64_t n, int64_t grain, ChunkFn fn, const void* context);
+DLCORE_API void parallel_chunks(int64_t n, int64_t grain, ChunkFn fn, const void* context);
 
 // Threads that a parallel loop started now would use.
-int num_threads();
+DLCORE_API int num_threads();
 
 // parallel_for(n, grain, [&](int64_t begin, int64_t end) { ... });
 template <class F>

@@ -4,11 +4,12 @@
 
 #include "core/refcount.h"
 #include "dlcore/device.h"
+#include "dlcore/export.h"
 
 namespace dlcore {
 
 // A block of memory that tensors share, and the count of in-place writes to it.
-struct Storage : RefCounted {
+struct DLCORE_API Storage : RefCounted {
   void* data = nullptr;
   int64_t bytes = 0;
   Device device;
@@ -20,6 +21,6 @@ struct Storage : RefCounted {
 };
 
 // Uninitialized memory of our own (poisoned in debug builds), 64-byte aligned.
-Ref<Storage> new_storage(int64_t bytes, Device device = {});
+DLCORE_API Ref<Storage> new_storage(int64_t bytes, Device device = {});
 
 }  // namespace dlcore

@@ -10,7 +10,7 @@ namespace dlcore {
 struct Node;       // autograd/node.h
 struct LeafHooks;  // autograd/node.h
 
-struct TensorImpl : RefCounted {
+struct DLCORE_API TensorImpl : RefCounted {
   Ref<Storage> storage;
   int64_t offset = 0;  // elements from the storage's start
   Dims sizes, strides;
@@ -49,19 +49,19 @@ struct TensorImpl : RefCounted {
 };
 
 // Recomputes numel and contiguous after a change of sizes or strides.
-void refresh_geometry(TensorImpl& t);
+DLCORE_API void refresh_geometry(TensorImpl& t);
 
 // New tensors over new memory: contiguous, or with the given dense strides.
-Tensor new_tensor(IntSpan sizes, DType dtype);
-Tensor new_tensor(IntSpan sizes, IntSpan strides, DType dtype);
+DLCORE_API Tensor new_tensor(IntSpan sizes, DType dtype);
+DLCORE_API Tensor new_tensor(IntSpan sizes, IntSpan strides, DType dtype);
 // A tensor over x's storage with another geometry and no history. Ops that differentiate through it use make_view
 // (autograd/view.h) instead.
-Tensor alias(const Tensor& x, IntSpan sizes, IntSpan strides, int64_t offset);
+DLCORE_API Tensor alias(const Tensor& x, IntSpan sizes, IntSpan strides, int64_t offset);
 // A zero-dimensional tensor that stands for a Python number.
-Tensor wrapped_number(Scalar value);
+DLCORE_API Tensor wrapped_number(Scalar value);
 
 // True where the elements fill one block of memory, in whatever order of dimensions.
-bool is_dense(const TensorImpl& t);
+DLCORE_API bool is_dense(const TensorImpl& t);
 
 inline const Dims& sizes_of(const Tensor& t) { return t.impl()->sizes; }
 

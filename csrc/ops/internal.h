@@ -7,13 +7,13 @@ namespace dlcore {
 
 // ---- dtypes (ops/promotion.cpp)
 
-DType default_dtype();
-void set_default_dtype(DType t);  // a floating point type
-DType promote_types(DType a, DType b);
+DLCORE_API DType default_dtype();
+DLCORE_API void set_default_dtype(DType t);  // a floating point type
+DLCORE_API DType promote_types(DType a, DType b);
 // PyTorch's rule: dimensions win over zero-dimensional tensors, which win over Python numbers, within one category.
-DType result_type(const Tensor& a, const Tensor& b);
-DType result_type(const TensorList& list);
-bool can_cast(DType from, DType to);
+DLCORE_API DType result_type(const Tensor& a, const Tensor& b);
+DLCORE_API DType result_type(const TensorList& list);
+DLCORE_API bool can_cast(DType from, DType to);
 // Integers become the default dtype, floating point stays.
 inline DType to_floating(DType t) { return is_floating(t) ? t : default_dtype(); }
 // bfloat16 and float16 are computed in float32.
@@ -21,16 +21,16 @@ inline DType compute_dtype(DType t) { return is_half(t) ? DType::Float32 : t; }
 
 // ---- data movers without history
 
-void copy_data(const Tensor& to, const Tensor& from);         // broadcasts and casts; `to` is written in place (elementwise)
-void add_into(const Tensor& sum, const Tensor& g);            // sum += g (elementwise)
-Tensor clone_like(const Tensor& x, IntSpan strides);          // clone with these dense strides, keeps history (elementwise)
+DLCORE_API void copy_data(const Tensor& to, const Tensor& from);         // broadcasts and casts; `to` is written in place (elementwise)
+DLCORE_API void add_into(const Tensor& sum, const Tensor& g);            // sum += g (elementwise)
+DLCORE_API Tensor clone_like(const Tensor& x, IntSpan strides);          // clone with these dense strides, keeps history (elementwise)
 // x itself where it is contiguous, else a contiguous copy; differentiable
-Tensor contiguous(const Tensor& x);
+DLCORE_API Tensor contiguous(const Tensor& x);
 
 // ---- differentiable helpers
 
-Tensor to_dtype(const Tensor& x, DType dtype);                // x itself where it has that dtype (elementwise)
-Tensor sum_to(const Tensor& x, IntSpan sizes);                // sums the dimensions that broadcasting added (reduction)
+DLCORE_API Tensor to_dtype(const Tensor& x, DType dtype);                // x itself where it has that dtype (elementwise)
+DLCORE_API Tensor sum_to(const Tensor& x, IntSpan sizes);                // sums the dimensions that broadcasting added (reduction)
 // Place of a strided view inside a base: both geometries are in elements of one storage (shape).
 // gather: the view's elements out of a tensor shaped like the base. scatter: zeros shaped like the base with dy added there.
 Tensor as_strided_gather(const Tensor& x, IntSpan base_sizes, IntSpan base_strides, int64_t base_offset, IntSpan sizes,
@@ -41,10 +41,10 @@ Tensor as_strided_scatter(const Tensor& dy, IntSpan base_sizes, IntSpan base_str
 // ---- the in-place twin of any op (autograd/inplace.cpp)
 
 // A second tensor object over x's memory with x's history: what an op reads when its result will overwrite x.
-Tensor shadow(const Tensor& x);
+DLCORE_API Tensor shadow(const Tensor& x);
 // Writes y over x, and gives x the history of y. `old` is the shadow that y was computed from: if the graph kept it for
 // backward, it gets its own copy of the elements first.
-void overwrite(const char* op, const Tensor& x, const Tensor& y, Tensor old);
+DLCORE_API void overwrite(const char* op, const Tensor& x, const Tensor& y, Tensor old);
 
 // inplace("exp_", x, [](const Tensor& x) { return exp(x); }). The op's first input must be x.
 template <class F>

@@ -1,0 +1,50 @@
+"""Automatic differentiation: gradients of functions of tensors."""
+
+from __future__ import annotations
+
+from .. import _core
+from .function import Function, once_differentiable
+from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+
+__all__ = [
+    "Function",
+    "backward",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "no_grad",
+    "once_differentiable",
+    "set_grad_enabled",
+]
+
+
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
+    """Adds d(sum_i <tensors_i, grad_tensors_i>)/d(leaf) to the grad of the leaves, or only of `inputs`."""
+    _core._backward(tensors, grad_tensors, retain_graph, create_graph, inputs)
+
+
+def grad(
+    outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None, materialize_grads=False
+):
+    """d(sum_i <outputs_i, grad_outputs_i>)/d(inputs_j) as a tuple, leaving every grad alone.
+
+    An input that the outputs do not depend on is an error, unless `allow_unused` (None for it) or `materialize_grads`
+    (zeros for it).
+    """
+    allow_unused = materialize_grads if allow_unused is None else allow_unused
+    result = _core._grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused)
+    if not materialize_grads:
+        return result
+    inputs = (inputs,) if isinstance(inputs, _core.Tensor) else inputs
+    return tuple(_core.zeros_like(x) if g is None else g for g, x in zip(result, inputs))
+
+
+def __getattr__(name):
+    if name in ("gradcheck", "gradgradcheck"):
+        from . import gradcheck as module
+
+        globals().update(gradcheck=module.gradcheck, gradgradcheck=module.gradgradcheck)
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
