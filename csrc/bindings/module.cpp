@@ -89,27 +89,27 @@ void bind_basics(py::module_& m) {
 }  // namespace
 
 void bind_core(Ops& ops) {
-  ops.method<+[](const Tensor& x) { return x.item(); }>("item(Tensor input) -> Number");
-  ops.op<+[](const Tensor& x) { return x.numel(); }>("numel(Tensor input) -> int");
-  ops.method<+[](const Tensor& x) { return x.dim(); }>("dim(Tensor input) -> int");
-  ops.method<+[](const Tensor& x) { return x.sizes().vec(); }, +[](const Tensor& x, int64_t d) { return x.size(d); }>(
+  ops.method<[](const Tensor& x) { return x.item(); }>("item(Tensor input) -> Number");
+  ops.op<[](const Tensor& x) { return x.numel(); }>("numel(Tensor input) -> int");
+  ops.method<[](const Tensor& x) { return x.dim(); }>("dim(Tensor input) -> int");
+  ops.method<[](const Tensor& x) { return x.sizes().vec(); }, [](const Tensor& x, int64_t d) { return x.size(d); }>(
       "size", {"(Tensor input) -> Size", "(Tensor input, int dim) -> int"});
-  ops.method<+[](const Tensor& x) { return x.strides().vec(); },
-             +[](const Tensor& x, int64_t d) { return x.strides()[wrap_dim("stride", d, x.dim())]; }>(
+  ops.method<[](const Tensor& x) { return x.strides().vec(); },
+             [](const Tensor& x, int64_t d) { return x.strides()[wrap_dim("stride", d, x.dim())]; }>(
       "stride", {"(Tensor input) -> Size", "(Tensor input, int dim) -> int"});
-  ops.method<+[](const Tensor& x) { return x.storage_offset(); }>("storage_offset(Tensor input) -> int");
-  ops.method<+[](const Tensor& x) { return item_size(x.dtype()); }>("element_size(Tensor input) -> int");
-  ops.method<+[](const Tensor& x) { return static_cast<int64_t>(reinterpret_cast<intptr_t>(x.raw_data())); }>(
+  ops.method<[](const Tensor& x) { return x.storage_offset(); }>("storage_offset(Tensor input) -> int");
+  ops.method<[](const Tensor& x) { return item_size(x.dtype()); }>("element_size(Tensor input) -> int");
+  ops.method<[](const Tensor& x) { return static_cast<int64_t>(reinterpret_cast<intptr_t>(x.raw_data())); }>(
       "data_ptr(Tensor input) -> int");
-  ops.op<+[](const Tensor& x) { return is_floating(x.dtype()); }>("is_floating_point(Tensor input) -> bool");
-  ops.op<+[](const Tensor&) { return false; }>("is_complex(Tensor input) -> bool");
-  ops.method<+[](const Tensor& x) { return x.detach(); }>("detach(Tensor input) -> Tensor");
-  ops.method<+[](const Tensor& x, bool value) {
+  ops.op<[](const Tensor& x) { return is_floating(x.dtype()); }>("is_floating_point(Tensor input) -> bool");
+  ops.op<[](const Tensor&) { return false; }>("is_complex(Tensor input) -> bool");
+  ops.method<[](const Tensor& x) { return x.detach(); }>("detach(Tensor input) -> Tensor");
+  ops.method<[](const Tensor& x, bool value) {
     Tensor t = x;
     t.set_requires_grad(value);
     return t;
   }>("requires_grad_(Tensor input, bool requires_grad=True) -> Tensor");
-  ops.function<+[](const Tensor& a, const Tensor& b) { return result_type(a, b); }>(
+  ops.function<[](const Tensor& a, const Tensor& b) { return result_type(a, b); }>(
       "result_type(Number|Tensor tensor, Number|Tensor other) -> dtype");
   ops.function<&promote_types>("promote_types(dtype type1, dtype type2) -> dtype");
   ops.function<&can_cast>("can_cast(dtype from_, dtype to) -> bool");

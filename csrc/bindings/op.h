@@ -172,7 +172,7 @@ constexpr size_t arity(R (*)(A...)) { return sizeof...(A); }
 
 template <auto F>
 PyObject* invoke(const Overload& o, PyObject* const* bound) {
-  return invoke<F>(F, o, bound, std::make_index_sequence<arity(F)>{});
+  return invoke<F>(+F, o, bound, std::make_index_sequence<arity(+F)>{});  // + turns a lambda into a function pointer
 }
 
 class Ops {
@@ -208,7 +208,7 @@ class Ops {
   }
   template <auto... F>
   void add(const char* name, const std::vector<const char*>& signatures, bool function, bool method) {
-    add(name, signatures, {&invoke<F>...}, {arity(F)...}, function, method);
+    add(name, signatures, {&invoke<F>...}, {arity(+F)...}, function, method);
   }
   void add(const char* name, const std::vector<const char*>& signatures, std::vector<Call> calls,
            std::vector<size_t> arities, bool function, bool method);

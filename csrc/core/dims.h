@@ -21,9 +21,15 @@ class Dims {
   Dims(IntSpan s) { assign(s); }
   Dims(std::initializer_list<int64_t> l) { assign(IntSpan(l)); }
   Dims(const Dims& o) { assign(o); }
-  Dims(Dims&& o) noexcept { swap(o); }
-  Dims& operator=(Dims o) noexcept {
-    swap(o);
+  Dims(Dims&& o) noexcept { take(o); }
+  Dims& operator=(const Dims& o) {
+    if (this != &o) assign(o);
+    return *this;
+  }
+  Dims& operator=(Dims&& o) noexcept {
+    if (this == &o) return *this;
+    if (data_ != inline_) delete[] data_;
+    take(o);
     return *this;
   }
   ~Dims() {
@@ -76,13 +82,18 @@ class Dims {
     resize(s.size());
     if (!s.empty()) std::memcpy(data_, s.data(), sizeof(int64_t) * static_cast<size_t>(s.size()));
   }
-  void swap(Dims& o) noexcept {
-    std::swap(inline_, o.inline_);
-    std::swap(data_, o.data_);
-    std::swap(size_, o.size_);
-    std::swap(capacity_, o.capacity_);
-    if (data_ == o.inline_) data_ = inline_;
-    if (o.data_ == inline_) o.data_ = o.inline_;
+  void take(Dims& o) noexcept {
+    size_ = o.size_;
+    capacity_ = o.capacity_;
+    if (o.data_ == o.inline_) {
+      data_ = inline_;
+      for (int32_t i = 0; i < size_; ++i) inline_[i] = o.inline_[i];
+    } else {
+      data_ = o.data_;
+      o.data_ = o.inline_;
+      o.capacity_ = 6;
+      o.size_ = 0;
+    }
   }
 
   int64_t inline_[6];
