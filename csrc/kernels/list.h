@@ -3,6 +3,7 @@
 // A kernel is a plain function over raw pointers; its arguments are described in the header of its family.
 #include "kernels/gemm.h"
 #include "kernels/reduce.h"
+#include "kernels/shape.h"
 
 namespace dlcore {
 
@@ -15,7 +16,11 @@ namespace dlcore {
   KERNEL(gemm_pack_a, void(const kernel::Gemm&, void* packed))                                        \
   KERNEL(gemm_pack_b, void(const kernel::Gemm&, void* packed))                                        \
   /* reductions: kernels/reduce.h, kernels/cpu/reduce.cpp */                                          \
-  KERNEL(reduce, void(const kernel::Reduce&))
+  KERNEL(reduce, void(const kernel::Reduce&))                                                         \
+  /* moving elements: kernels/shape.h, kernels/cpu/shape.cpp */                                       \
+  KERNEL(fill, void(const kernel::Fill&))                                                             \
+  KERNEL(range, void(const kernel::Range&))                                                           \
+  KERNEL(join, void(const kernel::Join&))
 
 template <class Signature>
 using Kernel = Signature*;

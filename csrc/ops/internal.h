@@ -19,6 +19,14 @@ inline DType to_floating(DType t) { return is_floating(t) ? t : default_dtype();
 // bfloat16 and float16 are computed in float32.
 inline DType compute_dtype(DType t) { return is_half(t) ? DType::Float32 : t; }
 
+// ---- geometry (creation, view)
+
+Dims dense_strides_like(const Tensor& x);  // x's order of dimensions in memory, without gaps
+// Elements from the first to the last one of a strided tensor; throws where a stride is negative or they reach too far.
+int64_t strided_extent(const char* op, IntSpan sizes, IntSpan strides);
+// Strides that read the same elements in the same order with other sizes; none where only a copy can do that.
+std::optional<Dims> view_strides(IntSpan sizes, IntSpan strides, IntSpan new_sizes);
+
 // ---- data movers without history
 
 DLCORE_API void copy_data(const Tensor& to, const Tensor& from);         // broadcasts and casts; `to` is written in place (elementwise)

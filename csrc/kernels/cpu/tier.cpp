@@ -5,10 +5,12 @@ namespace dlcore::kernel::DLCORE_TIER {
 // Each family fills its own part of the table.
 void fill_gemm(KernelTable& t);
 void fill_reduce(KernelTable& t);
+void fill_shape(KernelTable& t);
 
 void fill_tier(KernelTable& t) {
   fill_gemm(t);
   fill_reduce(t);
+  fill_shape(t);
 }
 
 }  // namespace dlcore::kernel::DLCORE_TIER

@@ -3,4 +3,65 @@
 
 namespace dlcore {
 
+// Ops on the shape of a tensor. A dimension may be negative: it then counts from the end.
+
+// ---- views: they share x's memory, and a write to one is seen, also by autograd, in the other (ops/view.cpp)
+
+// x as a tensor of other sizes, one of which may be -1 (what remains). view never copies: where the order of the elements
+// in memory forbids that, it is an error. reshape copies then.
+DLCORE_API Tensor view(const Tensor& x, IntSpan sizes);
+DLCORE_API Tensor reshape(const Tensor& x, IntSpan sizes);
+// The same bytes read as another dtype; the last dimension shrinks or grows where the sizes of the dtypes differ.
+DLCORE_API Tensor view_dtype(const Tensor& x, DType dtype);
+DLCORE_API Tensor flatten(const Tensor& x, int64_t start_dim = 0, int64_t end_dim = -1);
+DLCORE_API Tensor unflatten(const Tensor& x, int64_t dim, IntSpan sizes);
+DLCORE_API Tensor ravel(const Tensor& x);
+
+// Drops dimensions of size 1: all, or those named.
+DLCORE_API Tensor squeeze(const Tensor& x, std::optional<IntSpan> dim = {});
+DLCORE_API Tensor unsqueeze(const Tensor& x, int64_t dim);
+
+DLCORE_API Tensor permute(const Tensor& x, IntSpan dims);
+DLCORE_API Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1);
+DLCORE_API Tensor t(const Tensor& x);      // at most two dimensions
+DLCORE_API Tensor numpy_t(const Tensor& x);  // all dimensions reversed: x.T
+DLCORE_API Tensor mT(const Tensor& x);       // the last two swapped
+DLCORE_API Tensor movedim(const Tensor& x, IntSpan source, IntSpan destination);
+
+// Dimensions of size 1, and new ones in front, are repeated without copying; -1 keeps a size.
+DLCORE_API Tensor expand(const Tensor& x, IntSpan sizes);
+DLCORE_API Tensor expand_as(const Tensor& x, const Tensor& other);
+DLCORE_API Tensor broadcast_to(const Tensor& x, IntSpan sizes);
+DLCORE_API TensorList broadcast_tensors(const TensorList& tensors);
+DLCORE_API std::vector<int64_t> broadcast_shapes(const std::vector<std::vector<int64_t>>& shapes);
+
+DLCORE_API Tensor select(const Tensor& x, int64_t dim, int64_t index);
+// x[start:end:step] along dim, as Python slices: bounds are clamped; step > 0.
+DLCORE_API Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end,
+                        int64_t step = 1);
+DLCORE_API Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length);
+DLCORE_API TensorList unbind(const Tensor& x, int64_t dim = 0);
+DLCORE_API TensorList split(const Tensor& x, int64_t size, int64_t dim = 0);  // the last may be smaller
+DLCORE_API TensorList split_with_sizes(const Tensor& x, IntSpan sizes, int64_t dim = 0);
+DLCORE_API TensorList chunk(const Tensor& x, int64_t chunks, int64_t dim = 0);
+DLCORE_API TensorList tensor_split(const Tensor& x, int64_t sections, int64_t dim = 0);
+DLCORE_API TensorList tensor_split_at(const Tensor& x, IntSpan indices, int64_t dim = 0);
+
+DLCORE_API Tensor diagonal(const Tensor& x, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1);
+// Windows of `size` along dim, `step` apart: y[..., i, ..., j] = x[..., i step + j, ...], the window is the last dimension.
+DLCORE_API Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step);
+// Any geometry inside x's memory, in elements.
+DLCORE_API Tensor as_strided(const Tensor& x, IntSpan sizes, IntSpan strides, std::optional<int64_t> offset = {});
+
+DLCORE_API Tensor atleast_1d(const Tensor& x);
+DLCORE_API Tensor atleast_2d(const Tensor& x);
+DLCORE_API Tensor atleast_3d(const Tensor& x);
+
+// ---- joining (ops/join.cpp)
+
+// One after another along dim; dtypes are promoted. A tensor of shape (0,) joins anything.
+DLCORE_API Tensor cat(const TensorList& tensors, int64_t dim = 0);
+// One after another along a new dimension.
+DLCORE_API Tensor stack(const TensorList& tensors, int64_t dim = 0);
+
 }  // namespace dlcore

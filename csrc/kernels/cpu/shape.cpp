@@ -1,0 +1,124 @@
+#include "kernels/shape.h"
+
+#include <cstring>
+
+#include "core/parallel.h"
+#include "kernels/list.h"
+
+namespace dlcore::kernel::DLCORE_TIER {
+namespace {
+
+constexpr int64_t kGrainBytes = 1 << 18;
+
+template <class T>
+void fill_items(const Fill& f) {
+  T v;
+  std::memcpy(&v, &f.bits, sizeof v);
+  T* y = static_cast<T*>(f.y);
+  parallel_for(f.n, kGrainBytes / static_cast<int64_t>(sizeof(T)), [&](int64_t begin, int64_t end) {
+    if (f.bits == 0) {
+      std::memset(y + begin, 0, sizeof(T) * static_cast<size_t>(end - begin));
+      return;
+    }
+    for (int64_t i = begin; i < end; ++i) y[i] = v;
+  });
+}
+
+void fill(const Fill& f) {
+  switch (f.item) {
+    case 1: return fill_items<uint8_t>(f);
+    case 2: return fill_items<uint16_t>(f);
+    case 4: return fill_items<uint32_t>(f);
+    default: return fill_items<uint64_t>(f);
+  }
+}
+
+template <class T>
+void range_items(const Range& r) {
+  T* y = static_cast<T*>(r.y);
+  parallel_for(r.n, kGrainBytes / static_cast<int64_t>(sizeof(T)), [&](int64_t begin, int64_t end) {
+    const bool in_double = r.through_double || T(0.5) != 0;
+    if (!in_double) {
+      for (int64_t i = begin; i < end; ++i)
+        y[i] = static_cast<T>(static_cast<uint64_t>(r.int_start) + static_cast<uint64_t>(i) * static_cast<uint64_t>(r.int_step));
+      return;
+    }
+    const int64_t middle = r.count_down_from < begin ? begin : r.count_down_from < end ? r.count_down_from : end;
+    for (int64_t i = begin; i < middle; ++i) y[i] = static_cast<T>(r.start + static_cast<double>(i) * r.step);
+    for (int64_t i = middle; i < end; ++i) y[i] = static_cast<T>(r.end - static_cast<double>(r.n - 1 - i) * r.step);
+  });
+}
+
+void range(const Range& r) {
+  switch (r.dtype) {
+    case DType::Float32: return range_items<float>(r);
+    case DType::Float64: return range_items<double>(r);
+    case DType::Int8: return range_items<int8_t>(r);
+    case DType::Int16: return range_items<int16_t>(r);
+    case DType::Int32: return range_items<int32_t>(r);
+    case DType::UInt8: return range_items<uint8_t>(r);
+    default: return range_items<int64_t>(r);
+  }
+}
+
+// Rows [begin, end) of one narrow part, whose width is known at compile time or not at all (0).
+template <int Bytes>
+void join_narrow(const Join& j, const JoinPart& p, int64_t begin, int64_t end) {
+  const size_t bytes = Bytes ? Bytes : static_cast<size_t>(p.bytes);
+  char* y = static_cast<char*>(j.y) + begin * j.row_bytes + p.at;
+  const char* x = p.x + begin * p.bytes;
+  for (int64_t row = begin; row < end; ++row, y += j.row_bytes, x += bytes) std::memcpy(y, x, bytes);
+}
+
+void join_narrow_rows(const Join& j, int64_t begin, int64_t end) {
+  for (int64_t i = 0; i < j.count; ++i) {
+    const JoinPart& p = j.parts[i];
+    switch (p.bytes) {
+      case 1: join_narrow<1>(j, p, begin, end); break;
+      case 2: join_narrow<2>(j, p, begin, end); break;
+      case 4: join_narrow<4>(j, p, begin, end); break;
+      case 8: join_narrow<8>(j, p, begin, end); break;
+      case 12: join_narrow<12>(j, p, begin, end); break;
+      case 16: join_narrow<16>(j, p, begin, end); break;
+      default: join_narrow<0>(j, p, begin, end);
+    }
+  }
+}
+
+// Bytes [begin, end) of y.
+void join_bytes(const Join& j, int64_t begin, int64_t end) {
+  int64_t row = begin / j.row_bytes, at = begin % j.row_bytes, part = 0;
+  while (j.parts[part].at + j.parts[part].bytes <= at) ++part;
+  for (int64_t done = begin; done < end;) {
+    const JoinPart& p = j.parts[part];
+    const int64_t skip = at - p.at;
+    const int64_t n = p.bytes - skip < end - done ? p.bytes - skip : end - done;
+    std::memcpy(static_cast<char*>(j.y) + done, p.x + row * p.bytes + skip, static_cast<size_t>(n));
+    done += n;
+    at += n;
+    if (++part == j.count) {
+      part = 0;
+      at = 0;
+      ++row;
+    }
+  }
+}
+
+void join(const Join& j) {
+  if (j.row_bytes <= 64 * j.count) {
+    const int64_t rows = kGrainBytes / j.row_bytes;
+    parallel_for(j.rows, rows > 1 ? rows : 1, [&](int64_t begin, int64_t end) { join_narrow_rows(j, begin, end); });
+  } else {
+    parallel_for(j.rows * j.row_bytes, kGrainBytes, [&](int64_t begin, int64_t end) { join_bytes(j, begin, end); });
+  }
+}
+
+}  // namespace
+
+void fill_shape(KernelTable& t) {
+  t.fill = fill;
+  t.range = range;
+  t.join = join;
+}
+
+}  // namespace dlcore::kernel::DLCORE_TIER
