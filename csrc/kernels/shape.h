@@ -29,7 +29,7 @@ struct Range {
 
 // y (rows, row_bytes): each row is the rows of all parts, one after another. No part is empty.
 struct JoinPart {
-  const char* x;     // (rows, bytes)
+  const char* x;      // (rows, bytes)
   int64_t at, bytes;  // its place in y's row
 };
 struct Join {

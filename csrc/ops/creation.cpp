@@ -23,9 +23,11 @@ uint64_t integer_bits(const char* op, Scalar v, DType t) {
   constexpr double high = static_cast<double>(std::numeric_limits<T>::max());
   constexpr double low = is_unsigned ? -high : static_cast<double>(std::numeric_limits<T>::min());
   // 2^63 - 1 is not a double: its neighbour above is the first that does not fit.
-  const bool fits = v.is_floating() ? v.to_double() >= low && (sizeof(T) == 8 ? v.to_double() < high : v.to_double() < high + 1)
-                                    : sizeof(T) == 8 || (v.to_int() >= int64_t(low) && v.to_int() <= int64_t(high));
-  DLCORE_CHECK(fits, RuntimeError, op, ": the value must fit ", name(t), " but got ", v.is_floating() ? v.to_double() : double(v.to_int()));
+  const bool fits = v.is_floating()
+                        ? v.to_double() >= low && (sizeof(T) == 8 ? v.to_double() < high : v.to_double() < high + 1)
+                        : sizeof(T) == 8 || (v.to_int() >= int64_t(low) && v.to_int() <= int64_t(high));
+  DLCORE_CHECK(fits, RuntimeError, op, ": the value must fit ", name(t), " but got ",
+               v.is_floating() ? v.to_double() : double(v.to_int()));
   return bits_of(static_cast<T>(v.to_int()));
 }
 
@@ -44,13 +46,20 @@ uint64_t floating_bits(const char* op, Scalar value, DType t) {
 
 uint64_t element_bits(const char* op, Scalar v, DType t) {
   switch (t) {
-    case DType::Bool: return v.to_bool();
-    case DType::UInt8: return integer_bits<uint8_t>(op, v, t);
-    case DType::Int8: return integer_bits<int8_t>(op, v, t);
-    case DType::Int16: return integer_bits<int16_t>(op, v, t);
-    case DType::Int32: return integer_bits<int32_t>(op, v, t);
-    case DType::Int64: return integer_bits<int64_t>(op, v, t);
-    default: return floating_bits(op, v, t);
+    case DType::Bool:
+      return v.to_bool();
+    case DType::UInt8:
+      return integer_bits<uint8_t>(op, v, t);
+    case DType::Int8:
+      return integer_bits<int8_t>(op, v, t);
+    case DType::Int16:
+      return integer_bits<int16_t>(op, v, t);
+    case DType::Int32:
+      return integer_bits<int32_t>(op, v, t);
+    case DType::Int64:
+      return integer_bits<int64_t>(op, v, t);
+    default:
+      return floating_bits(op, v, t);
   }
 }
 
@@ -118,8 +127,9 @@ Tensor full_like(const Tensor& x, Scalar value, std::optional<DType> dtype) {
 }
 
 Tensor empty_strided(IntSpan sizes, IntSpan strides, std::optional<DType> dtype) {
-  DLCORE_CHECK(sizes.size() == strides.size(), RuntimeError, "empty_strided: stride must have one entry a dimension; expected ",
-               sizes.size(), " but got ", strides.size());
+  DLCORE_CHECK(sizes.size() == strides.size(), RuntimeError,
+               "empty_strided: stride must have one entry a dimension; expected ", sizes.size(), " but got ",
+               strides.size());
   const int64_t count = strided_extent("empty_strided", sizes, strides);
   Tensor memory = new_tensor({count}, or_default(dtype));
   return alias(memory, sizes, strides, 0);
@@ -131,8 +141,8 @@ int64_t strided_extent(const char* op, IntSpan sizes, IntSpan strides) {
   for (int64_t i = 0; i < sizes.size(); ++i) {
     int64_t reach;
     DLCORE_CHECK(strides[i] >= 0, RuntimeError, op, ": strides must not be negative, got ", strides);
-    DLCORE_CHECK(!__builtin_mul_overflow(sizes[i] - 1, strides[i], &reach) && !__builtin_add_overflow(last, reach, &last) &&
-                     last < (int64_t{1} << 59),
+    DLCORE_CHECK(!__builtin_mul_overflow(sizes[i] - 1, strides[i], &reach) &&
+                     !__builtin_add_overflow(last, reach, &last) && last < (int64_t{1} << 59),
                  RuntimeError, op, ": sizes ", sizes, " with strides ", strides, " reach too far");
   }
   return last + 1;
@@ -179,11 +189,13 @@ Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype)
   r.start = start.to_double();
   r.step = step.to_double();
   const double last = end.to_double();
-  DLCORE_CHECK(std::isfinite(r.start) && std::isfinite(last), RuntimeError, "arange: start and end must be finite; got start=", r.start,
-               ", end=", last);
-  DLCORE_CHECK(r.step != 0 && !std::isnan(r.step), RuntimeError, "arange: step must be a number other than zero, got ", r.step);
+  DLCORE_CHECK(std::isfinite(r.start) && std::isfinite(last), RuntimeError,
+               "arange: start and end must be finite; got start=", r.start, ", end=", last);
+  DLCORE_CHECK(r.step != 0 && !std::isnan(r.step), RuntimeError, "arange: step must be a number other than zero, got ",
+               r.step);
   DLCORE_CHECK((last >= r.start) == (r.step > 0) || last == r.start, RuntimeError,
-               "arange: end must lie in step's direction from start; got start=", r.start, ", end=", last, ", step=", r.step);
+               "arange: end must lie in step's direction from start; got start=", r.start, ", end=", last,
+               ", step=", r.step);
   const double n = std::ceil((last - r.start) / r.step);
   DLCORE_CHECK(n < 0x1p59, RuntimeError, "arange: too many elements, got ", n);
   r.count_down_from = static_cast<int64_t>(n);
@@ -230,9 +242,11 @@ namespace {
 // Elements (i, j) with first(i) <= j < last(i), row by row.
 template <class First, class Last>
 Tensor pairs(const char* op, int64_t rows, int64_t cols, std::optional<DType> dtype, First first, Last last) {
-  DLCORE_CHECK(rows >= 0 && cols >= 0, RuntimeError, op, ": row and col must not be negative, got ", rows, " and ", cols);
+  DLCORE_CHECK(rows >= 0 && cols >= 0, RuntimeError, op, ": row and col must not be negative, got ", rows, " and ",
+               cols);
   const DType t = dtype.value_or(DType::Int64);
-  DLCORE_CHECK(t == DType::Int64 || t == DType::Int32, NotImplementedError, op, ": dtype must be int64 or int32 but got ", name(t));
+  DLCORE_CHECK(t == DType::Int64 || t == DType::Int32, NotImplementedError, op,
+               ": dtype must be int64 or int32 but got ", name(t));
   const auto bounds = [&](int64_t i) {
     const int64_t low = std::clamp<int64_t>(first(i), 0, cols);
     return std::pair{low, std::max(low, std::clamp<int64_t>(last(i), 0, cols))};
@@ -253,13 +267,12 @@ Tensor pairs(const char* op, int64_t rows, int64_t cols, std::optional<DType> dt
 }  // namespace
 
 Tensor tril_indices(int64_t rows, int64_t cols, int64_t offset, std::optional<DType> dtype) {
-  return pairs("tril_indices", rows, cols, dtype, [](int64_t) { return int64_t{0}; },
-               [&](int64_t i) { return i + offset + 1; });
+  return pairs(
+      "tril_indices", rows, cols, dtype, [](int64_t) { return int64_t{0}; }, [&](int64_t i) { return i + offset + 1; });
 }
 
 Tensor triu_indices(int64_t rows, int64_t cols, int64_t offset, std::optional<DType> dtype) {
-  return pairs("triu_indices", rows, cols, dtype, [&](int64_t i) { return i + offset; },
-               [&](int64_t) { return cols; });
+  return pairs("triu_indices", rows, cols, dtype, [&](int64_t i) { return i + offset; }, [&](int64_t) { return cols; });
 }
 
 }  // namespace dlcore

@@ -50,12 +50,15 @@ Tensor join(const char* op, const TensorList& inputs, int64_t dim, DType dtype) 
   bool plain = true, last = true;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& x = inputs[i];
-    DLCORE_CHECK(x.dim() == first.dim(), RuntimeError, op, ": tensors must have the same number of dimensions; expected ", first.dim(),
-                 " but got ", x.dim(), " (tensor ", i, ")");
+    DLCORE_CHECK(x.dim() == first.dim(), RuntimeError, op,
+                 ": tensors must have the same number of dimensions; expected ", first.dim(), " but got ", x.dim(),
+                 " (tensor ", i, ")");
     for (int64_t d = 0; d < x.dim(); ++d)
-      DLCORE_CHECK(d == dim || x.sizes()[d] == first.sizes()[d], RuntimeError, op, ": sizes of tensors must match except in dimension ",
-                   dim, "; expected size ", first.sizes()[d], " but got ", x.sizes()[d], " in dimension ", d, " of tensor ", i);
-    DLCORE_CHECK(!__builtin_add_overflow(sizes[dim], x.sizes()[dim], &sizes[dim]), RuntimeError, op, ": too many elements");
+      DLCORE_CHECK(d == dim || x.sizes()[d] == first.sizes()[d], RuntimeError, op,
+                   ": sizes of tensors must match except in dimension ", dim, "; expected size ", first.sizes()[d],
+                   " but got ", x.sizes()[d], " in dimension ", d, " of tensor ", i);
+    DLCORE_CHECK(!__builtin_add_overflow(sizes[dim], x.sizes()[dim], &sizes[dim]), RuntimeError, op,
+                 ": too many elements");
     plain &= x.dtype() == dtype && x.is_contiguous();
     last &= is_channels_last(x);
   }
@@ -92,7 +95,8 @@ Tensor cat(const TensorList& tensors, int64_t dim) {
   DLCORE_CHECK(!tensors.empty(), RuntimeError, "cat: expected a non-empty list of tensors");
   TensorList inputs;
   for (size_t i = 0; i < tensors.size(); ++i) {
-    DLCORE_CHECK(tensors[i].dim() > 0, RuntimeError, "cat: a tensor with no dimensions (tensor ", i, ") cannot be joined");
+    DLCORE_CHECK(tensors[i].dim() > 0, RuntimeError, "cat: a tensor with no dimensions (tensor ", i,
+                 ") cannot be joined");
     if (!skipped(tensors[i])) inputs.push_back(tensors[i]);
   }
   const DType dtype = result_type(tensors);
@@ -119,8 +123,8 @@ Tensor stack(const TensorList& tensors, int64_t dim) {
   TensorList inputs;
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& x = tensors[i];
-    DLCORE_CHECK(x.sizes() == first.sizes(), RuntimeError, "stack: tensors must be of equal size; expected ", first.sizes(), " but got ",
-                 x.sizes(), " (tensor ", i, ")");
+    DLCORE_CHECK(x.sizes() == first.sizes(), RuntimeError, "stack: tensors must be of equal size; expected ",
+                 first.sizes(), " but got ", x.sizes(), " (tensor ", i, ")");
     Dims sizes = sizes_of(x), strides(x.strides());
     strides.insert(d, d < x.dim() ? sizes[d] * strides[d] : 1);
     sizes.insert(d, 1);

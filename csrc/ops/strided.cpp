@@ -1,8 +1,8 @@
-// The gradient of any view, seen as a geometry inside its base: gather takes the view's elements out of a tensor shaped like
-// the base, scatter, its transpose, adds the view's gradient into zeros shaped like the base.
+// The gradient of any view, seen as a geometry inside its base: gather takes the view's elements out of a tensor shaped
+// like the base, scatter, its transpose, adds the view's gradient into zeros shaped like the base.
 //
-// Both go through cells: memory that covers base and view. Where several elements of the view share a cell their gradients
-// add up; where several elements of the base share one, they share its gradient equally.
+// Both go through cells: memory that covers base and view. Where several elements of the view share a cell their
+// gradients add up; where several elements of the base share one, they share its gradient equally.
 #include <numeric>
 
 #include "ops/internal.h"
@@ -81,8 +81,8 @@ Tensor shared(const Tensor& x, const Geometry& g) {
 
 }  // namespace
 
-Tensor as_strided_scatter(const Tensor& dy, IntSpan base_sizes, IntSpan base_strides, int64_t base_offset, IntSpan strides,
-                          int64_t offset) {
+Tensor as_strided_scatter(const Tensor& dy, IntSpan base_sizes, IntSpan base_strides, int64_t base_offset,
+                          IntSpan strides, int64_t offset) {
   const Geometry base{base_sizes, base_strides, base_offset}, view{dy.sizes(), strides, offset};
   Tensor dx;
   {
@@ -122,9 +122,8 @@ Tensor as_strided_gather(const Tensor& x, IntSpan base_sizes, IntSpan base_strid
     }
   }
   record("as_strided_gather", y, {x}, [base, view](Gradients& g) {
-    g.set(0, [&] {
-      return as_strided_scatter(g.dy(), base.sizes, base.strides, base.offset, view.strides, view.offset);
-    });
+    g.set(0,
+          [&] { return as_strided_scatter(g.dy(), base.sizes, base.strides, base.offset, view.strides, view.offset); });
   });
   return y;
 }

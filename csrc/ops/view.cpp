@@ -113,7 +113,8 @@ Tensor view(const Tensor& x, IntSpan sizes) {
 
 Tensor reshape(const Tensor& x, IntSpan sizes) {
   const Dims shape = complete_sizes("reshape", sizes, x);
-  if (const auto strides = view_strides(x.sizes(), x.strides(), shape)) return reshape_view("reshape", x, shape, *strides);
+  if (const auto strides = view_strides(x.sizes(), x.strides(), shape))
+    return reshape_view("reshape", x, shape, *strides);
   Tensor y;
   {
     NoGrad no_grad;
@@ -130,10 +131,11 @@ Tensor view_dtype(const Tensor& x, DType dtype) {
   Dims sizes = sizes_of(x), strides(x.strides());
   int64_t offset = x.storage_offset();
   if (from != to) {
-    DLCORE_CHECK(x.dim() > 0, RuntimeError, "view: a tensor with no dimensions can only be viewed as a dtype of its item size; got ",
+    DLCORE_CHECK(x.dim() > 0, RuntimeError,
+                 "view: a tensor with no dimensions can only be viewed as a dtype of its item size; got ",
                  name(x.dtype()), " as ", name(dtype));
-    DLCORE_CHECK(strides[last] == 1, RuntimeError, "view: to be viewed as ", name(dtype), " the last dimension's stride must be 1, got ",
-                 strides[last]);
+    DLCORE_CHECK(strides[last] == 1, RuntimeError, "view: to be viewed as ", name(dtype),
+                 " the last dimension's stride must be 1, got ", strides[last]);
   }
   if (from > to) {
     const int64_t ratio = from / to;
@@ -143,10 +145,11 @@ Tensor view_dtype(const Tensor& x, DType dtype) {
   } else if (from < to) {
     const int64_t ratio = to / from;
     DLCORE_CHECK(sizes[last] % ratio == 0 && offset % ratio == 0, RuntimeError, "view: to be viewed as ", name(dtype),
-                 " the last size and the storage offset must be multiples of ", ratio, ", got ", sizes[last], " and ", offset);
+                 " the last size and the storage offset must be multiples of ", ratio, ", got ", sizes[last], " and ",
+                 offset);
     for (int64_t i = 0; i < last; ++i) {
-      DLCORE_CHECK(strides[i] % ratio == 0, RuntimeError, "view: to be viewed as ", name(dtype), " the strides must be multiples of ",
-                   ratio, ", got ", x.strides());
+      DLCORE_CHECK(strides[i] % ratio == 0, RuntimeError, "view: to be viewed as ", name(dtype),
+                   " the strides must be multiples of ", ratio, ", got ", x.strides());
       strides[i] /= ratio;
     }
     sizes[last] /= ratio;
@@ -154,13 +157,15 @@ Tensor view_dtype(const Tensor& x, DType dtype) {
   }
   Tensor y = alias(x, sizes, strides, offset);
   y.impl()->dtype = dtype;
-  record("view", y, {x}, [](Gradients&) { fail<NotImplementedError>("view: the view as another dtype has no gradient"); });
+  record("view", y, {x},
+         [](Gradients&) { fail<NotImplementedError>("view: the view as another dtype has no gradient"); });
   return y;
 }
 
 Tensor flatten(const Tensor& x, int64_t start_dim, int64_t end_dim) {
   const int64_t start = wrap_dim("flatten", start_dim, x.dim()), end = wrap_dim("flatten", end_dim, x.dim());
-  DLCORE_CHECK(start <= end, RuntimeError, "flatten: start_dim must not come after end_dim; got ", start_dim, " and ", end_dim);
+  DLCORE_CHECK(start <= end, RuntimeError, "flatten: start_dim must not come after end_dim; got ", start_dim, " and ",
+               end_dim);
   if (x.dim() == 0) return reshape(x, {1});
   if (start == end) return x;
   Dims sizes;
@@ -219,7 +224,8 @@ Tensor unsqueeze(const Tensor& x, int64_t dim) {
 
 Tensor permute(const Tensor& x, IntSpan dims) {
   const int64_t n = x.dim();
-  DLCORE_CHECK(dims.size() == n, RuntimeError, "permute: dims must name every dimension; expected ", n, " but got ", dims);
+  DLCORE_CHECK(dims.size() == n, RuntimeError, "permute: dims must name every dimension; expected ", n, " but got ",
+               dims);
   Dims sizes(n, 0), strides(n, 0), back(n, -1);
   for (int64_t i = 0; i < n; ++i) {
     const int64_t d = wrap_dim("permute", dims[i], n);
@@ -228,7 +234,8 @@ Tensor permute(const Tensor& x, IntSpan dims) {
     sizes[i] = x.sizes()[d];
     strides[i] = x.strides()[d];
   }
-  return make_view("permute", x, sizes, strides, x.storage_offset(), [back](const Tensor& dy) { return permute(dy, back); });
+  return make_view("permute", x, sizes, strides, x.storage_offset(),
+                   [back](const Tensor& dy) { return permute(dy, back); });
 }
 
 Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1) {
@@ -260,8 +267,8 @@ Tensor mT(const Tensor& x) {
 
 Tensor movedim(const Tensor& x, IntSpan source, IntSpan destination) {
   const int64_t n = x.dim();
-  DLCORE_CHECK(source.size() == destination.size(), RuntimeError, "movedim: source and destination must be equally long; got ",
-               source, " and ", destination);
+  DLCORE_CHECK(source.size() == destination.size(), RuntimeError,
+               "movedim: source and destination must be equally long; got ", source, " and ", destination);
   Dims order(n, -1), taken(n, 0);
   for (int64_t i = 0; i < source.size(); ++i) {
     const int64_t from = wrap_dim("movedim", source[i], n), to = wrap_dim("movedim", destination[i], n);
@@ -283,7 +290,8 @@ Tensor movedim(const Tensor& x, IntSpan source, IntSpan destination) {
 
 Tensor expand(const Tensor& x, IntSpan sizes) {
   const int64_t added = sizes.size() - x.dim();
-  DLCORE_CHECK(added >= 0, RuntimeError, "expand: size must have at least as many entries as the input has dimensions; got ", sizes,
+  DLCORE_CHECK(added >= 0, RuntimeError,
+               "expand: size must have at least as many entries as the input has dimensions; got ", sizes,
                " for an input of shape ", x.sizes());
   Dims shape(sizes), strides(sizes.size(), 0);
   for (int64_t i = 0; i < sizes.size(); ++i) {
@@ -293,8 +301,9 @@ Tensor expand(const Tensor& x, IntSpan sizes) {
     }
     const int64_t have = x.sizes()[i - added];
     if (sizes[i] == -1) shape[i] = have;
-    DLCORE_CHECK(shape[i] == have || (have == 1 && shape[i] >= 0), RuntimeError, "expand: size ", sizes, " does not fit an input of shape ", x.sizes(),
-                 ": dimension ", i, " can't go from ", have, " to ", sizes[i]);
+    DLCORE_CHECK(shape[i] == have || (have == 1 && shape[i] >= 0), RuntimeError, "expand: size ", sizes,
+                 " does not fit an input of shape ", x.sizes(), ": dimension ", i, " can't go from ", have, " to ",
+                 sizes[i]);
     strides[i] = have == 1 && shape[i] != 1 ? 0 : x.strides()[i - added];
   }
   (void)checked_numel("expand", shape);
@@ -327,7 +336,8 @@ std::vector<int64_t> broadcast_shapes(const std::vector<std::vector<int64_t>>& s
 Tensor select(const Tensor& x, int64_t dim, int64_t index) {
   DLCORE_CHECK(x.dim() > 0, IndexError, "select: a tensor with no dimensions cannot be indexed by position");
   const int64_t d = wrap_dim("select", dim, x.dim()), n = x.sizes()[d];
-  DLCORE_CHECK(index >= -n && index < n, IndexError, "select: index ", index, " is out of range for dimension ", d, " of size ", n);
+  DLCORE_CHECK(index >= -n && index < n, IndexError, "select: index ", index, " is out of range for dimension ", d,
+               " of size ", n);
   const int64_t i = index < 0 ? index + n : index;
   Dims sizes = sizes_of(x), strides(x.strides());
   const int64_t offset = x.storage_offset() + i * strides[d];
@@ -356,7 +366,8 @@ Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length) {
   DLCORE_CHECK(length >= 0, RuntimeError, "narrow: length must not be negative, got ", length);
   DLCORE_CHECK(start >= -n && start <= n, IndexError, "narrow: start must be in [", -n, ", ", n, "] but got ", start);
   const int64_t first = start < 0 ? start + n : start;
-  DLCORE_CHECK(length <= n - first, RuntimeError, "narrow: start ", start, " + length ", length, " goes beyond dimension ", d, " of size ", n);
+  DLCORE_CHECK(length <= n - first, RuntimeError, "narrow: start ", start, " + length ", length,
+               " goes beyond dimension ", d, " of size ", n);
   return slice(x, d, first, first + length);
 }
 
@@ -378,7 +389,8 @@ TensorList split_with_sizes(const Tensor& x, IntSpan sizes, int64_t dim) {
   const int64_t d = wrap_dim("split", dim, x.dim()), n = x.sizes()[d];
   int64_t total = 0;
   for (int64_t s : sizes) {
-    DLCORE_CHECK(s >= 0 && s <= n - total, RuntimeError, "split: sizes must be non-negative and add up to ", n, " (dimension ", d, "), got ", sizes);
+    DLCORE_CHECK(s >= 0 && s <= n - total, RuntimeError, "split: sizes must be non-negative and add up to ", n,
+                 " (dimension ", d, "), got ", sizes);
     total += s;
   }
   DLCORE_CHECK(total == n, RuntimeError, "split: sizes must add up to ", n, " (dimension ", d, "), got ", sizes);
@@ -434,8 +446,8 @@ Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
   const int64_t a = wrap_dim("diagonal", dim1, x.dim()), b = wrap_dim("diagonal", dim2, x.dim());
   DLCORE_CHECK(a != b, RuntimeError, "diagonal: dim1 and dim2 must differ, got ", dim1, " and ", dim2);
   const int64_t rows = x.sizes()[a], cols = x.sizes()[b];
-  const int64_t length = std::max<int64_t>(0, offset >= 0 ? std::min(rows, cols - std::min(offset, cols))
-                                                          : std::min(rows + std::max(offset, -rows), cols));
+  const int64_t length = std::max<int64_t>(
+      0, offset >= 0 ? std::min(rows, cols - std::min(offset, cols)) : std::min(rows + std::max(offset, -rows), cols));
   int64_t at = x.storage_offset();
   if (length > 0) at += offset >= 0 ? offset * x.strides()[b] : -offset * x.strides()[a];
   Dims sizes, strides;
@@ -452,7 +464,8 @@ Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
 
 Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step) {
   const int64_t d = wrap_dim("unfold", dim, x.dim()), n = x.dim() ? x.sizes()[d] : 1;
-  DLCORE_CHECK(size >= 0 && size <= n, RuntimeError, "unfold: size must be in [0, ", n, "], the size of dimension ", d, ", but got ", size);
+  DLCORE_CHECK(size >= 0 && size <= n, RuntimeError, "unfold: size must be in [0, ", n, "], the size of dimension ", d,
+               ", but got ", size);
   DLCORE_CHECK(step > 0, RuntimeError, "unfold: step must be positive, got ", step);
   Dims sizes = sizes_of(x), strides(x.strides());
   sizes.push_back(size);
@@ -465,11 +478,12 @@ Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step) {
 }
 
 Tensor as_strided(const Tensor& x, IntSpan sizes, IntSpan strides, std::optional<int64_t> offset) {
-  DLCORE_CHECK(sizes.size() == strides.size(), RuntimeError, "as_strided: size and stride must be equally long; got ", sizes, " and ", strides);
+  DLCORE_CHECK(sizes.size() == strides.size(), RuntimeError, "as_strided: size and stride must be equally long; got ",
+               sizes, " and ", strides);
   const int64_t at = offset.value_or(x.storage_offset()), extent = strided_extent("as_strided", sizes, strides);
   const int64_t available = x.impl()->storage->bytes / item_size(x.dtype());
-  DLCORE_CHECK(at >= 0 && (extent == 0 || at <= available - extent), RuntimeError, "as_strided: sizes ", sizes, " with strides ", strides,
-               " from offset ", at, " go beyond the storage of ", available, " elements");
+  DLCORE_CHECK(at >= 0 && (extent == 0 || at <= available - extent), RuntimeError, "as_strided: sizes ", sizes,
+               " with strides ", strides, " from offset ", at, " go beyond the storage of ", available, " elements");
   return make_view("as_strided", x, sizes, strides, at);
 }
 

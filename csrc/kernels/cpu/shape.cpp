@@ -26,10 +26,14 @@ void fill_items(const Fill& f) {
 
 void fill(const Fill& f) {
   switch (f.item) {
-    case 1: return fill_items<uint8_t>(f);
-    case 2: return fill_items<uint16_t>(f);
-    case 4: return fill_items<uint32_t>(f);
-    default: return fill_items<uint64_t>(f);
+    case 1:
+      return fill_items<uint8_t>(f);
+    case 2:
+      return fill_items<uint16_t>(f);
+    case 4:
+      return fill_items<uint32_t>(f);
+    default:
+      return fill_items<uint64_t>(f);
   }
 }
 
@@ -40,7 +44,8 @@ void range_items(const Range& r) {
     const bool in_double = r.through_double || T(0.5) != 0;
     if (!in_double) {
       for (int64_t i = begin; i < end; ++i)
-        y[i] = static_cast<T>(static_cast<uint64_t>(r.int_start) + static_cast<uint64_t>(i) * static_cast<uint64_t>(r.int_step));
+        y[i] = static_cast<T>(static_cast<uint64_t>(r.int_start) +
+                              static_cast<uint64_t>(i) * static_cast<uint64_t>(r.int_step));
       return;
     }
     const int64_t middle = r.count_down_from < begin ? begin : r.count_down_from < end ? r.count_down_from : end;
@@ -51,13 +56,20 @@ void range_items(const Range& r) {
 
 void range(const Range& r) {
   switch (r.dtype) {
-    case DType::Float32: return range_items<float>(r);
-    case DType::Float64: return range_items<double>(r);
-    case DType::Int8: return range_items<int8_t>(r);
-    case DType::Int16: return range_items<int16_t>(r);
-    case DType::Int32: return range_items<int32_t>(r);
-    case DType::UInt8: return range_items<uint8_t>(r);
-    default: return range_items<int64_t>(r);
+    case DType::Float32:
+      return range_items<float>(r);
+    case DType::Float64:
+      return range_items<double>(r);
+    case DType::Int8:
+      return range_items<int8_t>(r);
+    case DType::Int16:
+      return range_items<int16_t>(r);
+    case DType::Int32:
+      return range_items<int32_t>(r);
+    case DType::UInt8:
+      return range_items<uint8_t>(r);
+    default:
+      return range_items<int64_t>(r);
   }
 }
 
@@ -74,13 +86,26 @@ void join_narrow_rows(const Join& j, int64_t begin, int64_t end) {
   for (int64_t i = 0; i < j.count; ++i) {
     const JoinPart& p = j.parts[i];
     switch (p.bytes) {
-      case 1: join_narrow<1>(j, p, begin, end); break;
-      case 2: join_narrow<2>(j, p, begin, end); break;
-      case 4: join_narrow<4>(j, p, begin, end); break;
-      case 8: join_narrow<8>(j, p, begin, end); break;
-      case 12: join_narrow<12>(j, p, begin, end); break;
-      case 16: join_narrow<16>(j, p, begin, end); break;
-      default: join_narrow<0>(j, p, begin, end);
+      case 1:
+        join_narrow<1>(j, p, begin, end);
+        break;
+      case 2:
+        join_narrow<2>(j, p, begin, end);
+        break;
+      case 4:
+        join_narrow<4>(j, p, begin, end);
+        break;
+      case 8:
+        join_narrow<8>(j, p, begin, end);
+        break;
+      case 12:
+        join_narrow<12>(j, p, begin, end);
+        break;
+      case 16:
+        join_narrow<16>(j, p, begin, end);
+        break;
+      default:
+        join_narrow<0>(j, p, begin, end);
     }
   }
 }

@@ -7,8 +7,8 @@ namespace dlcore {
 
 // ---- views: they share x's memory, and a write to one is seen, also by autograd, in the other (ops/view.cpp)
 
-// x as a tensor of other sizes, one of which may be -1 (what remains). view never copies: where the order of the elements
-// in memory forbids that, it is an error. reshape copies then.
+// x as a tensor of other sizes, one of which may be -1 (what remains). view never copies: where the order of the
+// elements in memory forbids that, it is an error. reshape copies then.
 DLCORE_API Tensor view(const Tensor& x, IntSpan sizes);
 DLCORE_API Tensor reshape(const Tensor& x, IntSpan sizes);
 // The same bytes read as another dtype; the last dimension shrinks or grows where the sizes of the dtypes differ.
@@ -23,7 +23,7 @@ DLCORE_API Tensor unsqueeze(const Tensor& x, int64_t dim);
 
 DLCORE_API Tensor permute(const Tensor& x, IntSpan dims);
 DLCORE_API Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1);
-DLCORE_API Tensor t(const Tensor& x);      // at most two dimensions
+DLCORE_API Tensor t(const Tensor& x);        // at most two dimensions
 DLCORE_API Tensor numpy_t(const Tensor& x);  // all dimensions reversed: x.T
 DLCORE_API Tensor mT(const Tensor& x);       // the last two swapped
 DLCORE_API Tensor movedim(const Tensor& x, IntSpan source, IntSpan destination);
@@ -48,7 +48,8 @@ DLCORE_API TensorList tensor_split(const Tensor& x, int64_t sections, int64_t di
 DLCORE_API TensorList tensor_split_at(const Tensor& x, IntSpan indices, int64_t dim = 0);
 
 DLCORE_API Tensor diagonal(const Tensor& x, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1);
-// Windows of `size` along dim, `step` apart: y[..., i, ..., j] = x[..., i step + j, ...], the window is the last dimension.
+// Windows of `size` along dim, `step` apart: y[..., i, ..., j] = x[..., i step + j, ...], the window is the last
+// dimension.
 DLCORE_API Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step);
 // Any geometry inside x's memory, in elements.
 DLCORE_API Tensor as_strided(const Tensor& x, IntSpan sizes, IntSpan strides, std::optional<int64_t> offset = {});
