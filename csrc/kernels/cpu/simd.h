@@ -85,6 +85,99 @@ struct vec {
   DLCORE_INLINE T operator[](int i) const { return v[i]; }
 };
 
+// On AVX-512 a partial load or store is one masked instruction.
+#if defined(__AVX512F__)
+template <>
+DLCORE_INLINE vec<float, 16> vec<float, 16>::load(const float* p, int64_t n, float fill) {
+  const __mmask16 lanes = static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1);
+  if (fill == 0 && !__builtin_signbit(fill)) return {(native)_mm512_maskz_loadu_ps(lanes, p)};
+  return {(native)_mm512_mask_loadu_ps(_mm512_set1_ps(fill), lanes, p)};
+}
+template <>
+DLCORE_INLINE vec<double, 8> vec<double, 8>::load(const double* p, int64_t n, double fill) {
+  const __mmask8 lanes = static_cast<__mmask8>(n >= 8 ? 0xffu : (1u << n) - 1);
+  if (fill == 0 && !__builtin_signbit(fill)) return {(native)_mm512_maskz_loadu_pd(lanes, p)};
+  return {(native)_mm512_mask_loadu_pd(_mm512_set1_pd(fill), lanes, p)};
+}
+template <>
+DLCORE_INLINE void vec<float, 16>::store(float* p, int64_t n) const {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1), (__m512)v);
+}
+template <>
+DLCORE_INLINE void vec<double, 8>::store(double* p, int64_t n) const {
+  _mm512_mask_storeu_pd(p, static_cast<__mmask8>(n >= 8 ? 0xffu : (1u << n) - 1), (__m512d)v);
+}
+#elif defined(__AVX2__)
+// Lanes below n, for the masked moves of AVX2.
+template <int N>
+DLCORE_INLINE auto first_lanes(int64_t n) {
+  if constexpr (N == 8) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n < 8 ? n : 8)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  } else {
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+  }
+}
+template <>
+DLCORE_INLINE vec<float, 8> vec<float, 8>::load(const float* p, int64_t n, float fill) {
+  const __m256i lanes = first_lanes<8>(n);
+  if (fill == 0 && !__builtin_signbit(fill)) return {(native)_mm256_maskload_ps(p, lanes)};
+  return {(native)_mm256_blendv_ps(_mm256_set1_ps(fill), _mm256_maskload_ps(p, lanes), _mm256_castsi256_ps(lanes))};
+}
+template <>
+DLCORE_INLINE vec<double, 4> vec<double, 4>::load(const double* p, int64_t n, double fill) {
+  const __m256i lanes = first_lanes<4>(n);
+  if (fill == 0 && !__builtin_signbit(fill)) return {(native)_mm256_maskload_pd(p, lanes)};
+  return {(native)_mm256_blendv_pd(_mm256_set1_pd(fill), _mm256_maskload_pd(p, lanes), _mm256_castsi256_pd(lanes))};
+}
+template <>
+DLCORE_INLINE void vec<float, 8>::store(float* p, int64_t n) const {
+  _mm256_maskstore_ps(p, first_lanes<8>(n), (__m256)v);
+}
+template <>
+DLCORE_INLINE void vec<double, 4>::store(double* p, int64_t n) const {
+  _mm256_maskstore_pd(p, first_lanes<4>(n), (__m256d)v);
+}
+#endif
+
+// Lanes of a (0 ... N - 1) and b (N ... 2N - 1) by compile-time index.
+template <int... I, class T, int N>
+DLCORE_INLINE vec<T, N> shuffle(vec<T, N> a, vec<T, N> b) {
+#if defined(__clang__) || __GNUC__ >= 12
+  return {__builtin_shufflevector(a.v, b.v, I...)};
+#else
+  return {__builtin_shuffle(a.v, b.v, typename vec<T, N>::mask_native{I...})};
+#endif
+}
+
+// A compile-time list 0, 1, ... N - 1.
+template <int... I>
+struct ints {};
+template <int N, int... I>
+constexpr auto indices() {
+  if constexpr (N == 0) return ints<I...>{};
+  else return indices<N - 1, N - 1, I...>();
+}
+
+template <int D, class T, int N, int... I>
+DLCORE_INLINE void swap_blocks(vec<T, N>& a, vec<T, N>& b, ints<I...>) {
+  const vec<T, N> x = a;
+  a = shuffle<(I & D ? N + I - D : I)...>(x, b);
+  b = shuffle<(I & D ? N + I : I + D)...>(x, b);
+}
+
+// x[i][j] <-> x[j][i]: at each level the off-diagonal blocks of size D swap places.
+template <class T, int N, int D = N / 2>
+DLCORE_INLINE void transpose(vec<T, N> (&x)[N]) {
+  if constexpr (D >= 1) {
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) {
+      if (i & D) continue;
+      swap_blocks<D>(x[i], x[i + D], indices<N>());
+    }
+    transpose<T, N, D / 2>(x);
+  }
+}
+
 template <class T, int N>
 DLCORE_INLINE vec<T, N> operator+(vec<T, N> a, vec<T, N> b) { return {a.v + b.v}; }
 template <class T, int N>
