@@ -2,8 +2,10 @@
 // The list of kernels. It declares the table that each tier fills, and tests walk it to see that none is missing.
 // A kernel is a plain function over raw pointers; its arguments are described in the header of its family.
 #include "kernels/gemm.h"
+#include "kernels/index.h"
 #include "kernels/reduce.h"
 #include "kernels/shape.h"
+#include "kernels/sort.h"
 
 namespace dlcore {
 
@@ -15,6 +17,22 @@ namespace dlcore {
   KERNEL(gemm_packed_b_size, int64_t(const kernel::Gemm&))                                            \
   KERNEL(gemm_pack_a, void(const kernel::Gemm&, void* packed))                                        \
   KERNEL(gemm_pack_b, void(const kernel::Gemm&, void* packed))                                        \
+  /* elements by index: kernels/index.h, kernels/cpu/index.cpp; false where an index is out of range */\
+  KERNEL(index_read, bool(const kernel::Indexed&, int64_t item, const void* x, void* y))              \
+  KERNEL(index_write, bool(const kernel::Indexed&, kernel::IndexWrite, DType, void* x, const void* y))\
+  /* elements by mask: kernels/index.h, kernels/cpu/mask.cpp */                                       \
+  KERNEL(mask_count, void(const uint8_t* mask, int64_t n, int64_t chunk, int64_t* counts))            \
+  KERNEL(masked_select, void(const kernel::Masked&, int64_t item, const void* x, void* y))            \
+  KERNEL(masked_scatter, void(const kernel::Masked&, int64_t item, void* x, const void* source))      \
+  KERNEL(mask_coordinates, void(const kernel::Masked&, int ndim, const int64_t* sizes, int64_t* y))   \
+  KERNEL(masked_fill, void(const kernel::MaskedFill&, int64_t item))                                  \
+  /* order: kernels/sort.h, kernels/cpu/sort.cpp */                                                   \
+  KERNEL(sort_workspace, int64_t(const kernel::Sort&))                                                \
+  KERNEL(sort, void(const kernel::Sort&, const void* x, void* y, int64_t* index, void* workspace))    \
+  KERNEL(topk_workspace, int64_t(const kernel::TopK&))                                                \
+  KERNEL(topk, void(const kernel::TopK&, const void* x, void* y, int64_t* index, void* workspace))    \
+  KERNEL(kthvalue, void(const kernel::Sort&, int64_t k, const void* x, void* y, int64_t* index))      \
+  KERNEL(searchsorted, void(const kernel::Search&))                                                   \
   /* reductions: kernels/reduce.h, kernels/cpu/reduce.cpp */                                          \
   KERNEL(reduce, void(const kernel::Reduce&))                                                         \
   /* moving elements: kernels/shape.h, kernels/cpu/shape.cpp */                                       \

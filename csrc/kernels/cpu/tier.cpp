@@ -4,11 +4,17 @@ namespace dlcore::kernel::DLCORE_TIER {
 
 // Each family fills its own part of the table.
 void fill_gemm(KernelTable& t);
+void fill_index(KernelTable& t);
+void fill_mask(KernelTable& t);
+void fill_sort(KernelTable& t);
 void fill_reduce(KernelTable& t);
 void fill_shape(KernelTable& t);
 
 void fill_tier(KernelTable& t) {
   fill_gemm(t);
+  fill_index(t);
+  fill_mask(t);
+  fill_sort(t);
   fill_reduce(t);
   fill_shape(t);
 }
