@@ -78,6 +78,8 @@ void bind_basics(py::module_& m) {
     return object_of(tensor_from_object(data.ptr(), dtype.is_none() ? std::nullopt : std::optional(dtype_of_object(dtype.ptr())), true));
   }, py::arg("data"), py::arg("dtype") = py::none(), py::arg("device") = py::none(), "Like tensor, sharing memory where possible.");
   m.def("_tolist", [](py::handle o) { const Tensor t = self_of(o); return tolist(t, 0, t.storage_offset()); });
+  m.def("_to_dtype", [](py::handle o, py::handle dtype) { return object_of(to_dtype(self_of(o), dtype_of_object(dtype.ptr()))); });
+  m.def("_check_device", [](py::handle device) { (void)device_of(device.ptr()); });
   m.def("_detach_", [](py::handle o) {
     TensorImpl& t = *self_of(o).impl();
     DLCORE_CHECK(!t.base.defined(), RuntimeError, "detach_: can't detach views in-place; use detach()");

@@ -179,6 +179,14 @@ PyObject* tensor_iter(PyObject* self) {
 
 Py_hash_t tensor_hash(PyObject* self) { return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(self) >> 4); }
 
+// Written in Python (python/dlcore/_repr.py, _tensor.py), which replaces the slots' entries in the type's dictionary.
+PyObject* tensor_repr(PyObject* self) { return PyObject_CallMethod(self, "__repr__", nullptr); }
+int tensor_contains(PyObject* self, PyObject* element) {
+  const py::object found = py::reinterpret_steal<py::object>(PyObject_CallMethod(self, "__contains__", "O", element));
+  return found ? PyObject_IsTrue(found.ptr()) : -1;
+}
+
+PySequenceMethods sequence_methods = {};
 PyNumberMethods number_methods;
 PyMappingMethods mapping_methods = {tensor_length, tensor_getitem, tensor_setitem};
 
@@ -345,6 +353,9 @@ void bind_tensor_type(py::module_& m) {
   t.tp_setattro = tensor_setattro;
   t.tp_dictoffset = offsetof(TensorObject, dict);
   t.tp_weaklistoffset = offsetof(TensorObject, weak_references);
+  sequence_methods.sq_contains = tensor_contains;
+  t.tp_repr = tensor_repr;
+  t.tp_as_sequence = &sequence_methods;
   t.tp_as_number = &number_methods;
   t.tp_as_mapping = &mapping_methods;
   t.tp_richcompare = compare;
