@@ -1,6 +1,7 @@
 #pragma once
 // The list of kernels. It declares the table that each tier fills, and tests walk it to see that none is missing.
 // A kernel is a plain function over raw pointers; its arguments are described in the header of its family.
+#include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/index.h"
 #include "kernels/reduce.h"
@@ -33,6 +34,12 @@ namespace dlcore {
   KERNEL(topk, void(const kernel::TopK&, const void* x, void* y, int64_t* index, void* workspace))    \
   KERNEL(kthvalue, void(const kernel::Sort&, int64_t k, const void* x, void* y, int64_t* index))      \
   KERNEL(searchsorted, void(const kernel::Search&))                                                   \
+  /* elementwise: kernels/elementwise.h, kernels/cpu/{elementwise,tiles}*.cpp */                      \
+  KERNEL(elementwise_row, kernel::Row(kernel::ElementwiseOp, DType compute))                          \
+  KERNEL(elementwise_load, kernel::LoadTile(DType storage, DType compute))                            \
+  KERNEL(elementwise_store, kernel::StoreTile(DType compute, DType storage))                          \
+  KERNEL(copy_tile, void(int64_t item, void* y, int64_t y0, int64_t y1, const void* x, int64_t x0,    \
+                         int64_t x1, int64_t n0, int64_t n1))                                         \
   /* reductions: kernels/reduce.h, kernels/cpu/reduce.cpp */                                          \
   KERNEL(reduce, void(const kernel::Reduce&))                                                         \
   /* moving elements: kernels/shape.h, kernels/cpu/shape.cpp */                                       \

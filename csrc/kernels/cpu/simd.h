@@ -218,6 +218,21 @@ DLCORE_INLINE mask<T, N> operator!=(vec<T, N> a, vec<T, N> b) { return {a.v != b
 template <class T, int N>
 DLCORE_INLINE vec<T, N> select(mask<T, N> m, vec<T, N> a, vec<T, N> b) { return {m.m ? a.v : b.v}; }
 
+// Bytes that are 0 or not, as a mask over lanes of T, and back (to 0 and 1).
+template <class T, int N>
+DLCORE_INLINE mask<T, N> load_mask(const uint8_t* p) {
+  typedef int8_t bytes __attribute__((vector_size(N)));
+  bytes b;
+  std::memcpy(&b, p, N);
+  return {__builtin_convertvector(b, typename vec<T, N>::mask_native) != 0};
+}
+template <class T, int N>
+DLCORE_INLINE void store_mask(uint8_t* p, mask<T, N> m) {
+  typedef int8_t bytes __attribute__((vector_size(N)));
+  const bytes b = __builtin_convertvector(m.m, bytes) & 1;
+  std::memcpy(p, &b, N);
+}
+
 // a * b + c with one rounding where the tier has FMA, two on baseline.
 template <class T, int N>
 DLCORE_INLINE vec<T, N> fma(vec<T, N> a, vec<T, N> b, vec<T, N> c) { return a * b + c; }

@@ -7,6 +7,8 @@ void fill_gemm(KernelTable& t);
 void fill_index(KernelTable& t);
 void fill_mask(KernelTable& t);
 void fill_sort(KernelTable& t);
+void fill_elementwise(KernelTable& t);
+void fill_tiles(KernelTable& t);
 void fill_reduce(KernelTable& t);
 void fill_shape(KernelTable& t);
 
@@ -15,6 +17,8 @@ void fill_tier(KernelTable& t) {
   fill_index(t);
   fill_mask(t);
   fill_sort(t);
+  fill_elementwise(t);
+  fill_tiles(t);
   fill_reduce(t);
   fill_shape(t);
 }

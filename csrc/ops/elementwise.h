@@ -1,0 +1,42 @@
+#pragma once
+// How elementwise ops reach their kernels.
+#include <initializer_list>
+
+#include "kernels/elementwise.h"
+#include "ops/internal.h"
+
+namespace dlcore {
+
+using kernel::ElementwiseOp;
+
+// {a, b, number(2)} as an argument.
+struct TensorArg {
+  const Tensor* tensor;
+  TensorArg(const Tensor& t) : tensor(&t) {}
+  operator const Tensor&() const { return *tensor; }
+};
+using TensorArgs = std::initializer_list<TensorArg>;
+
+// The type that results of type t are computed in: float, double, int32 or int64.
+constexpr DType row_dtype(DType t) {
+  switch (t) {
+    case DType::Float64: case DType::Int64: return t;
+    case DType::Float32: case DType::BFloat16: case DType::Float16: return DType::Float32;
+    default: return DType::Int32;
+  }
+}
+
+struct Elementwise {
+  const char* name;  // in messages and profiles
+  ElementwiseOp op;
+  DType compute;     // float, double, int32 or int64
+  DType result;
+  double params[4] = {};
+};
+
+// op over the inputs broadcast together. The result keeps the inputs' order in memory. No history.
+Tensor compute(const Elementwise& e, TensorArgs inputs);
+// The same into `out`, to whose shape the inputs broadcast; inputs that overlap it are read first.
+void compute_into(const Tensor& out, const Elementwise& e, TensorArgs inputs);
+
+}  // namespace dlcore
