@@ -1,4 +1,4 @@
-// numpy arrays, Python's buffer protocol and DLPack: memory that dlcore and others share.
+// numpy arrays and Python's buffer protocol: memory that dlcore and others share.
 #include <pybind11/numpy.h>
 
 #include "bindings/op.h"
@@ -43,25 +43,6 @@ std::function<void()> release_later(py::object owner) {
     Py_DECREF(o);
     PyGILState_Release(state);
   };
-}
-
-// A tensor over memory that somebody else owns.
-Tensor over_memory(void* data, IntSpan sizes, IntSpan strides, DType dtype, bool read_only, std::function<void()> release) {
-  auto storage = Ref<Storage>::adopt(new Storage);
-  storage->release = std::move(release);
-  const int64_t numel = checked_numel("from_numpy", sizes);
-  int64_t last = 0;
-  for (int64_t i = 0; i < sizes.size(); ++i) last += numel ? (sizes[i] - 1) * strides[i] : 0;
-  storage->data = data;
-  storage->bytes = numel ? (last + 1) * item_size(dtype) : 0;
-  storage->read_only = read_only;
-  Tensor t = new_tensor({0}, dtype);
-  TensorImpl& impl = *t.impl();
-  impl.storage = std::move(storage);
-  impl.sizes = Dims(sizes);
-  impl.strides = Dims(strides);
-  refresh_geometry(impl);
-  return t;
 }
 
 py::array to_numpy(py::handle self, bool force) {
@@ -140,6 +121,27 @@ void release_buffer(PyObject*, Py_buffer* view) { delete static_cast<BufferShape
 PyBufferProcs buffer_methods = {get_buffer, release_buffer};
 
 }  // namespace
+
+Tensor over_memory(void* data, IntSpan sizes, IntSpan strides, DType dtype, bool read_only, std::function<void()> release) {
+  auto storage = Ref<Storage>::adopt(new Storage);
+  storage->release = std::move(release);
+  const int64_t numel = checked_numel("from_numpy", sizes);
+  int64_t last = 0;
+  for (int64_t i = 0; i < sizes.size(); ++i) {
+    DLCORE_CHECK(strides[i] >= 0 || sizes[i] <= 1, ValueError, "negative strides are not supported; make a copy first");
+    last += numel ? (sizes[i] - 1) * std::max<int64_t>(strides[i], 0) : 0;
+  }
+  storage->data = data;
+  storage->bytes = numel ? (last + 1) * item_size(dtype) : 0;
+  storage->read_only = read_only;
+  Tensor t = new_tensor({0}, dtype);
+  TensorImpl& impl = *t.impl();
+  impl.storage = std::move(storage);
+  impl.sizes = Dims(sizes);
+  impl.strides = Dims(strides);
+  refresh_geometry(impl);
+  return t;
+}
 
 Tensor tensor_from_array(PyObject* object, bool share) {
   py::array a = py::reinterpret_borrow<py::object>(object).cast<py::array>();

@@ -1,5 +1,6 @@
 #include "core/allocator.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -52,9 +53,14 @@ struct Pool {
   }
 };
 
-// Never destroyed: tensors in static variables may outlive any destructor order.
+// Never destroyed: tensors in static variables may outlive any destructor order. A fork waits until nobody is in the middle
+// of a change, so that the child finds the lists whole and the lock free.
 Pool& pool() {
-  static Pool& p = *new Pool;
+  static Pool& p = [] () -> Pool& {
+    static Pool* made = new Pool;
+    pthread_atfork([] { made->mutex.lock(); }, [] { made->mutex.unlock(); }, [] { made->mutex.unlock(); });
+    return *made;
+  }();
   return p;
 }
 

@@ -47,6 +47,16 @@ def __array__(self, dtype=None, copy=None):
 
 
 @_method
+def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+    return _core._to_dlpack(self, max_version, dl_device, copy)
+
+
+@_method
+def __dlpack_device__(self):
+    return (1, 0)  # the CPU
+
+
+@_method
 def tolist(self):
     """The elements as nested lists of Python numbers; a number for a tensor without dimensions."""
     return _core._tolist(self)
