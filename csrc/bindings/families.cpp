@@ -3,12 +3,10 @@
 namespace dlcore::bindings {
 
 // Each family's ops are bound in the file of its name.
-
-[[gnu::weak]] PyObject* tensor_getitem(PyObject*, PyObject*) { return nullptr; }
-[[gnu::weak]] int tensor_setitem(PyObject*, PyObject*, PyObject*) { return -1; }
+void bind_optim(Ops& ops);
 
 void bind_families(Ops& ops) {
-  (void)ops;
+  bind_optim(ops);
 }
 
 }  // namespace dlcore::bindings

@@ -4,6 +4,7 @@
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/index.h"
+#include "kernels/optim.h"
 #include "kernels/reduce.h"
 #include "kernels/shape.h"
 #include "kernels/sort.h"
@@ -45,7 +46,10 @@ namespace dlcore {
   /* moving elements: kernels/shape.h, kernels/cpu/shape.cpp */                                       \
   KERNEL(fill, void(const kernel::Fill&))                                                             \
   KERNEL(range, void(const kernel::Range&))                                                           \
-  KERNEL(join, void(const kernel::Join&))
+  KERNEL(join, void(const kernel::Join&))                                                             \
+  /* optimizer steps: kernels/optim.h, kernels/cpu/optim.cpp */                                       \
+  KERNEL(sgd_step, void(const kernel::Sgd&))                                                          \
+  KERNEL(adam_step, void(const kernel::Adam&))
 
 template <class Signature>
 using Kernel = Signature*;

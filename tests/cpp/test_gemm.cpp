@@ -1,8 +1,6 @@
 // The matrix engine against the naive sum, on every tier: |error| <= c (K + 3) eps (|alpha| |A| |B| + |beta C| +
 // |bias|).
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,6 +14,7 @@
 #include <vector>
 
 #include "dlcore/parallel.h"
+#include "guarded.h"
 #include "kernels/ref/gemm.h"
 #include "kernels/registry.h"
 
@@ -26,47 +25,11 @@ using dlcore::KernelTable;
 using dlcore::kernel::Activation;
 using dlcore::kernel::Gemm;
 using dlcore::kernel::GemmBatch;
+using dlcore::test::Guarded;
+using dlcore::test::Scratch;
 
 template <class T>
 constexpr DType dtype_of = sizeof(T) == 8 ? DType::Float64 : DType::Float32;
-
-// `count` elements that end right before a page that may not be touched, and begin after another one.
-template <class T>
-class Guarded {
- public:
-  explicit Guarded(int64_t count) : count_(count) {
-    const int64_t page = sysconf(_SC_PAGESIZE), bytes = count * static_cast<int64_t>(sizeof(T));
-    const int64_t body = (bytes + page - 1) / page * page;
-    size_ = body + 2 * page;
-    base_ = static_cast<char*>(mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    mprotect(base_, page, PROT_NONE);
-    mprotect(base_ + page + body, page, PROT_NONE);
-    data_ = reinterpret_cast<T*>(base_ + page + body - bytes);
-  }
-  Guarded(const Guarded&) = delete;
-  ~Guarded() { munmap(base_, size_); }
-  T* data() { return data_; }
-  int64_t size() const { return count_; }
-  T& operator[](int64_t i) { return data_[i]; }
-
- private:
-  int64_t count_;
-  size_t size_;
-  char* base_;
-  T* data_;
-};
-
-// 64-byte aligned scratch, poisoned with NaN and guarded at its end.
-class Scratch {
- public:
-  explicit Scratch(int64_t bytes) : memory_((bytes + 63) / 64 * 64) {
-    std::memset(memory_.data(), 0xff, memory_.size());
-  }
-  void* data() { return memory_.data(); }
-
- private:
-  Guarded<char> memory_;
-};
 
 // How an operand of rows x cols lies in memory.
 enum class Layout { Row, Col, RowPadded, ColPadded, Spread, Reversed, Expanded };

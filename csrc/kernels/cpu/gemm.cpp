@@ -6,6 +6,8 @@
 //   tiles          the micro-kernel
 //
 // Every border above is a function of the shape and the strides, so the bits don't depend on the threads.
+#include "kernels/cpu/gemm.h"
+
 #include "core/parallel.h"
 #include "kernels/cpu/gemm_micro.h"
 #include "kernels/cpu/gemm_pack.h"
@@ -367,17 +369,6 @@ DLCORE_INLINE auto typed(const GemmBatch& g, F&& f) {
   return f(Problem<float>(g));
 }
 
-int64_t gemm_workspace(const GemmBatch& g) {
-  return typed(g, []<class T>(const Problem<T>& x) -> int64_t {
-    if (x.m <= 0 || x.n <= 0 || x.batch <= 0 || x.slabs == 0) return 0;
-    return Plan<T>(x).items() * static_cast<int64_t>(sizeof(T));
-  });
-}
-
-void gemm(const GemmBatch& g, void* workspace) {
-  typed(g, [&]<class T>(const Problem<T>& x) { run(x, static_cast<T*>(workspace)); });
-}
-
 template <class T>
 int64_t packed_items(const Problem<T>& g, bool is_a) {
   return (is_a ? g.m : g.panels * kTileCols<T>)*g.depth();
@@ -404,12 +395,23 @@ void pack(const Gemm& g, bool is_a, void* packed) {
   });
 }
 
+}  // namespace
+
+int64_t gemm_workspace(const GemmBatch& g) {
+  return typed(g, []<class T>(const Problem<T>& x) -> int64_t {
+    if (x.m <= 0 || x.n <= 0 || x.batch <= 0 || x.slabs == 0) return 0;
+    return Plan<T>(x).items() * static_cast<int64_t>(sizeof(T));
+  });
+}
+
+void gemm(const GemmBatch& g, void* workspace) {
+  typed(g, [&]<class T>(const Problem<T>& x) { run(x, static_cast<T*>(workspace)); });
+}
+
 int64_t gemm_packed_a_size(const Gemm& g) { return packed_size(g, true); }
 int64_t gemm_packed_b_size(const Gemm& g) { return packed_size(g, false); }
 void gemm_pack_a(const Gemm& g, void* packed) { pack(g, true, packed); }
 void gemm_pack_b(const Gemm& g, void* packed) { pack(g, false, packed); }
-
-}  // namespace
 
 void fill_gemm(KernelTable& t) {
   t.gemm_workspace = gemm_workspace;
