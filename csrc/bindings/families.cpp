@@ -7,6 +7,13 @@ void bind_optim(Ops& ops);
 
 void bind_families(Ops& ops) {
   bind_optim(ops);
+void bind_elementwise(Ops& ops);
+
+[[gnu::weak]] PyObject* tensor_getitem(PyObject*, PyObject*) { return nullptr; }
+[[gnu::weak]] int tensor_setitem(PyObject*, PyObject*, PyObject*) { return -1; }
+
+void bind_families(Ops& ops) {
+  bind_elementwise(ops);
 }
 
 }  // namespace dlcore::bindings

@@ -107,6 +107,7 @@ PyObject* binary(PyObject* a, PyObject* b) {
     // The reflected operator: the number takes the tensor's place.
     const py::object left = py::reinterpret_steal<py::object>(
         wrap(is_number(a) ? number(number_of(a)) : tensor_from_object(a, {}, true)));
+    tensor_of(left.ptr()).impl()->wrapped_number = is_number(a);  // still weak in type promotion
     args[0] = left.ptr();
     return call_op(op_named<Name>(), args, 2, nullptr, true);
   });
