@@ -3,17 +3,15 @@
 namespace dlcore::bindings {
 
 // Each family's ops are bound in the file of its name.
-void bind_optim(Ops& ops);
-
-void bind_families(Ops& ops) {
-  bind_optim(ops);
 void bind_elementwise(Ops& ops);
+void bind_optim(Ops& ops);
 
 [[gnu::weak]] PyObject* tensor_getitem(PyObject*, PyObject*) { return nullptr; }
 [[gnu::weak]] int tensor_setitem(PyObject*, PyObject*, PyObject*) { return -1; }
 
 void bind_families(Ops& ops) {
   bind_elementwise(ops);
+  bind_optim(ops);
 }
 
 }  // namespace dlcore::bindings
