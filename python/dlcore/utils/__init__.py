@@ -1,0 +1,1 @@
+"""Helpers around the library: hooks and data loading (``dlcore.utils.data``)."""
