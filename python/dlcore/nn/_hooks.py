@@ -55,7 +55,7 @@ class HooksMixin:
     def register_forward_hook(
         self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
     ) -> RemovableHandle:
-        """Run ``hook(module, args, output)`` after each forward call; what it returns, unless None, replaces the output.
+        """Run ``hook(module, args, output)`` after each forward call; what it returns, unless None, replaces output.
 
         Args:
             hook: the function.

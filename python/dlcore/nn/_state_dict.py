@@ -118,7 +118,7 @@ class StateDictMixin:
     def _load_from_state_dict(
         self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
     ) -> None:
-        """Copy this module's own state, without its children's, out of `state_dict`; problems are added to the lists."""
+        """Copy this module's own state, without its children's, out of `state_dict`; problems go into the lists."""
         for hook in self._load_state_dict_pre_hooks.values():
             hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
         assign = local_metadata.get("assign_to_params_buffers", False)
@@ -149,7 +149,8 @@ class StateDictMixin:
     def _load_tensor(self, name, tensor, key, saved, assign, error_msgs) -> None:
         if not isinstance(saved, Tensor):
             error_msgs.append(
-                f'While copying the parameter named "{key}", expected a Tensor from checkpoint but received {type(saved)}'
+                f'While copying the parameter named "{key}", expected a Tensor from checkpoint but received '
+                f"{type(saved)}"
             )
             return
         if not is_lazy(tensor):

@@ -173,10 +173,10 @@ class ModuleList(_Numbered):
                 blocks[-1][1] = i
             else:
                 blocks.append([i, i, text])
-        lines = [
-            f"({first}): " + indent(text) if first == last else f"({first}-{last}): {last - first + 1} x " + indent(text)
-            for first, last, text in blocks
-        ]
+        lines = []
+        for first, last, text in blocks:
+            label = f"({first}): " if first == last else f"({first}-{last}): {last - first + 1} x "
+            lines.append(label + indent(text))
         return format_repr(self._get_name(), [], lines)
 
 

@@ -65,7 +65,8 @@ class Conv2d(Module):
             raise ValueError("out_channels must be divisible by groups")
         if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
             raise ValueError(
-                f"padding_mode must be one of zeros, reflect, replicate, circular, but got padding_mode={padding_mode!r}"
+                "padding_mode must be one of zeros, reflect, replicate, circular, but got "
+                f"padding_mode={padding_mode!r}"
             )
         self.in_channels = in_channels
         self.out_channels = out_channels

@@ -118,7 +118,8 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
-    """scale (max(0, x) + min(0, alpha (exp(x) - 1))) with alpha = 1.6733, scale = 1.0507. `inplace` overwrites the input.
+    """scale (max(0, x) + min(0, alpha (exp(x) - 1))) with alpha = 1.6733, scale = 1.0507. `inplace` overwrites the
+    input.
 
     Source: Klambauer et al. 2017, arXiv:1706.02515."""
     return _in_place(_core.selu, input) if inplace else _core.selu(input)
@@ -136,9 +137,7 @@ def rrelu(
 
     Source: Xu et al. 2015, arXiv:1505.00853."""
     return (
-        _in_place(_core.rrelu, input, lower, upper, training)
-        if inplace
-        else _core.rrelu(input, lower, upper, training)
+        _in_place(_core.rrelu, input, lower, upper, training) if inplace else _core.rrelu(input, lower, upper, training)
     )
 
 
@@ -223,7 +222,8 @@ def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
 def _implicit_dim(name: str, input: Tensor, stacklevel: int) -> int:
     dim = 0 if input.dim() in (0, 1, 3) else 1
     warnings.warn(
-        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim={dim} as an argument.",
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim={dim} as an "
+        "argument.",
         stacklevel=stacklevel + 1,
     )
     return dim
@@ -395,7 +395,8 @@ def _padded_places(size: int, before: int, after: int, mode: str) -> list[int]:
     most = {"reflect": size - 1, "circular": size, "replicate": math.inf if size else 0}[mode]
     if max(before, after) > most:
         raise RuntimeError(
-            f'pad: mode "{mode}" needs a padding of at most {most} for an input of size {size}, but got {before}, {after}'
+            f'pad: mode "{mode}" needs a padding of at most {most} for an input of size {size}, but got '
+            f"{before}, {after}"
         )
     places = range(-before, size + after)
     if mode == "circular":

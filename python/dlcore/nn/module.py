@@ -45,9 +45,7 @@ class Module(HooksMixin, StateDictMixin, _core.ModuleBase):
                 raise TypeError(
                     f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
                 )
-        self.__dict__.update(
-            training=True, _parameters={}, _buffers={}, _non_persistent_buffers_set=set(), _modules={}
-        )
+        self.__dict__.update(training=True, _parameters={}, _buffers={}, _non_persistent_buffers_set=set(), _modules={})
         self._init_hooks()
         self._init_state_dict()
         if self.call_super_init:
@@ -91,8 +89,9 @@ class Module(HooksMixin, StateDictMixin, _core.ModuleBase):
                 )
             if param.grad_fn is not None:
                 raise ValueError(
-                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. "
-                    f"To express '{name}' as a function of another Tensor, compute the value in the forward() method."
+                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
+                    f"explicitly. To express '{name}' as a function of another Tensor, compute the value in the "
+                    "forward() method."
                 )
         self._parameters[name] = param
 
@@ -137,15 +136,15 @@ class Module(HooksMixin, StateDictMixin, _core.ModuleBase):
             self.register_buffer(name, value, value.persistent)
         elif name in own.get("_parameters", ()):
             if value is not None:
-                raise TypeError(f"cannot assign '{_type_name(value)}' as parameter '{name}' (nn.Parameter or None expected)")
+                raise _wrong_type(value, "parameter", name, "nn.Parameter or None")
             own["_parameters"][name] = None
         elif name in own.get("_modules", ()):
             if value is not None:
-                raise TypeError(f"cannot assign '{_type_name(value)}' as child module '{name}' (nn.Module or None expected)")
+                raise _wrong_type(value, "child module", name, "nn.Module or None")
             own["_modules"][name] = None
         elif name in own.get("_buffers", ()):
             if value is not None and not isinstance(value, Tensor):
-                raise TypeError(f"cannot assign '{_type_name(value)}' as buffer '{name}' (nn.Buffer, Tensor or None expected)")
+                raise _wrong_type(value, "buffer", name, "nn.Buffer, Tensor or None")
             own["_buffers"][name] = value
         else:
             super().__setattr__(name, value)
@@ -322,7 +321,7 @@ class Module(HooksMixin, StateDictMixin, _core.ModuleBase):
         return self
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True):
-        """Replace the values of all parameters (keeping the objects), their gradients and the buffers by ``fn`` of them."""
+        """Replace all parameters (keeping the objects), their gradients and the buffers by `fn` of them."""
         if recurse:
             for module in self.children():
                 module._apply(fn)
@@ -463,6 +462,10 @@ def indent(text: str, by: str = "  ") -> str:
 def _type_name(value) -> str:
     kind = type(value)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _wrong_type(value, kind: str, name: str, expected: str) -> TypeError:
+    return TypeError(f"cannot assign '{_type_name(value)}' as {kind} '{name}' ({expected} expected)")
 
 
 def _parse_to(*args, device=None, dtype=None, non_blocking=False, memory_format=None, tensor=None):

@@ -95,9 +95,7 @@ class StackDataset(Dataset):
     def _column(dataset, indices: list[int]) -> list:
         items = items_of(dataset, indices)
         if len(items) != len(indices):
-            raise ValueError(
-                f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}"
-            )
+            raise ValueError(f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}")
         return items
 
     def __len__(self) -> int:

@@ -1,0 +1,5 @@
+"""Models that people start from."""
+
+from . import vision
+
+__all__ = ["vision"]
