@@ -131,6 +131,7 @@ PYBIND11_MODULE(_core, m) {
   bind_dlpack(m);
   bind_tensor_type(m);
   bind_autograd(m);
+  bind_module_base(m);
   bind_basics(m);
   Ops ops(m);
   bind_core(ops);

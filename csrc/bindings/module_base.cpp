@@ -1,15 +1,17 @@
 // ModuleBase, the C base class of dlcore.nn.Module. Two things of a module are on the path of every call, so they are
 // C here: `module(x)`, which starts `forward` directly while no hook is registered, and `module.weight`, which looks
 // through the tables of parameters, buffers and children. Everything else of a module is Python.
-#include <pybind11/pybind11.h>
+#include "bindings/tensor_type.h"
+
 #include <structmember.h>
 
+namespace dlcore::bindings {
 namespace {
 
 // `hooked` says that hooks may be registered. It also makes the instance larger than a plain object with a __dict__, so
 // that Python never picks a mix-in as the layout base of a subclass and moves `dict` away from under this code.
 struct Module {
-  PyObject_HEAD
+  PyObject ob_base;
   PyObject* dict;
   PyObject* weakrefs;
   char hooked;
@@ -178,18 +180,20 @@ PyType_Slot slot(int id, Function* value) {
 
 }  // namespace
 
-void bind_module_base(pybind11::module_& m) {
+void bind_module_base(py::module_& m) {
   names = new Names;
   PyType_Slot slots[] = {
-      slot(Py_tp_new, create),      slot(Py_tp_dealloc, dealloc), slot(Py_tp_traverse, traverse),
-      slot(Py_tp_clear, clear),     slot(Py_tp_call, call),       slot(Py_tp_getattro, get_attribute),
-      slot(Py_tp_members, members), slot(Py_tp_getset, properties), slot(Py_tp_methods, methods),
-      {0, nullptr},
+      slot(Py_tp_new, create),        slot(Py_tp_dealloc, dealloc),
+      slot(Py_tp_traverse, traverse), slot(Py_tp_clear, clear),
+      slot(Py_tp_call, call),         slot(Py_tp_getattro, get_attribute),
+      slot(Py_tp_members, members),   slot(Py_tp_getset, properties),
+      slot(Py_tp_methods, methods),   {0, nullptr},
   };
   PyType_Spec spec = {"dlcore._core.ModuleBase", sizeof(Module), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
-  PyObject* type = PyType_FromSpec(&spec);
-  if (!type) throw pybind11::error_already_set();
+  PyObject* type = checked(PyType_FromSpec(&spec));
   base_type = reinterpret_cast<PyTypeObject*>(type);
-  m.attr("ModuleBase") = pybind11::reinterpret_borrow<pybind11::object>(type);
+  m.attr("ModuleBase") = py::reinterpret_borrow<py::object>(type);
 }
+
+}  // namespace dlcore::bindings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from . import _core, nn
+from .autograd.grad_mode import no_grad
 from .datasets import digits_split
 from .models.vision import LeNet
 from .optim import AdamW
@@ -17,7 +18,7 @@ def accuracy(model: nn.Module, loader: DataLoader) -> float:
     """The fraction of a loader's images whose class the model tells."""
     model.eval()
     right = total = 0
-    with _core.no_grad():
+    with no_grad():
         for images, labels in loader:
             right += (model(images).argmax(1) == labels).sum().item()
             total += len(labels)

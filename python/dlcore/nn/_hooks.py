@@ -214,10 +214,10 @@ class _BackwardHooks:
 
 
 def _watch(callback, values: tuple):
-    """`values` with its tensors passed through an identity whose backward is `callback`, and the tensors' places
-    (None where nothing needs a gradient)."""
-    places = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
-    if not (_core.is_grad_enabled() and any(values[i].requires_grad for i in places)):
+    """`values`, with those tensors that need a gradient passed through an identity whose backward is `callback`; and
+    their places (None where there is none)."""
+    places = [i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
+    if not (places and _core.is_grad_enabled()):
         return values, None
     watched = list(values)
     for i, tensor in zip(places, _identity().apply(callback, *(values[i] for i in places)), strict=True):
@@ -245,15 +245,12 @@ def _identity():
             @staticmethod
             def forward(ctx, callback, *tensors):
                 ctx.callback = callback
-                ctx.needed = [tensor.requires_grad for tensor in tensors]
                 ctx.set_materialize_grads(False)
-                ctx.mark_non_differentiable(*(tensor for tensor in tensors if not tensor.requires_grad))
                 return tensors
 
             @staticmethod
             def backward(ctx, *grads):
-                grads = ctx.callback(grads)
-                return (None, *(grad if needed else None for grad, needed in zip(grads, ctx.needed, strict=True)))
+                return None, *ctx.callback(grads)
 
         _identity_function = Identity
     return _identity_function

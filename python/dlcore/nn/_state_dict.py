@@ -6,8 +6,8 @@ from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from .. import _core
 from .._core import Tensor
+from ..autograd.grad_mode import no_grad
 from ..utils.hooks import RemovableHandle
 from .parameter import Parameter, is_lazy
 
@@ -163,7 +163,7 @@ class StateDictMixin:
                 )
                 return
         try:
-            with _core.no_grad():
+            with no_grad():
                 if not assign:
                     tensor.copy_(saved)
                     return

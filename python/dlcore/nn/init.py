@@ -11,6 +11,7 @@ import warnings
 
 from .. import _core
 from .._core import Tensor
+from ..autograd.grad_mode import no_grad
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -38,13 +39,13 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator=None) -> Tensor:
     """Values of U(a, b)."""
-    with _core.no_grad():
+    with no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator=None) -> Tensor:
     """Values of N(mean, std^2)."""
-    with _core.no_grad():
+    with no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
 
@@ -59,14 +60,14 @@ def trunc_normal_(
             stacklevel=2,
         )
     low, high = (math.erf((bound - mean) / (std * math.sqrt(2.0))) for bound in (a, b))
-    with _core.no_grad():
+    with no_grad():
         drawn = _core.empty(tensor.shape, dtype=_core.float64).uniform_(low, high, generator=generator).erfinv_()
         return tensor.copy_(drawn.mul_(std * math.sqrt(2.0)).add_(mean).clamp_(a, b))
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """The value `val` everywhere."""
-    with _core.no_grad():
+    with no_grad():
         return tensor.fill_(val)
 
 
@@ -84,7 +85,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """The identity, for a matrix; ValueError for another shape."""
     if tensor.dim() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    with _core.no_grad():
+    with no_grad():
         return tensor.copy_(_core.eye(*tensor.shape, dtype=tensor.dtype))
 
 
@@ -105,7 +106,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
         raise ValueError("dim 0 must be divisible by groups")
     per_group = out_channels // groups
     middle = tuple(size // 2 for size in window)
-    with _core.no_grad():
+    with no_grad():
         tensor.zero_()
         for first in range(0, out_channels, per_group) if per_group else ():
             for channel in range(min(per_group, in_channels)):
@@ -198,7 +199,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator=None) -> Tensor:
     q, r = np.linalg.qr(drawn.numpy())
     q = q * np.sign(np.diag(r))  # makes q uniform: Mezzadri 2007, arXiv:math-ph/0609050
     q = np.ascontiguousarray(gain * (q.T if rows < columns else q))
-    with _core.no_grad():
+    with no_grad():
         return tensor.copy_(_core.from_numpy(q).reshape(tensor.shape))
 
 
@@ -214,7 +215,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator=None) 
         raise ValueError("Only tensors with 2 dimensions are supported")
     rows, columns = tensor.shape
     zeros = math.ceil(sparsity * rows)
-    with _core.no_grad():
+    with no_grad():
         tensor.normal_(0, std, generator=generator)
         for column in range(columns):
             tensor[_core.randperm(rows, generator=generator)[:zeros], column] = 0

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from .. import _core
 from .._core import Tensor
+from ..autograd.grad_mode import no_grad
 from ._hooks import HooksMixin
 from ._state_dict import StateDictMixin
 from .parameter import Buffer, Parameter
@@ -325,7 +326,7 @@ class Module(HooksMixin, StateDictMixin, _core.ModuleBase):
         if recurse:
             for module in self.children():
                 module._apply(fn)
-        with _core.no_grad():
+        with no_grad():
             for param in self._parameters.values():
                 if param is not None:
                     grad = param.grad

@@ -10,6 +10,7 @@ from functools import wraps
 
 from .. import _core
 from .._core import Tensor
+from ..autograd.grad_mode import enable_grad
 from ..utils.hooks import RemovableHandle
 
 
@@ -192,7 +193,7 @@ class Optimizer:
     def _evaluate(closure: Callable | None):
         if closure is None:
             return None
-        with _core.enable_grad():
+        with enable_grad():
             return closure()
 
     # --- saving and loading

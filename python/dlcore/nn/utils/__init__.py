@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from ... import _core
 from ..._core import Tensor
+from ...autograd.grad_mode import no_grad
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -30,7 +31,7 @@ def get_total_norm(
     """
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     norm_type = float(norm_type)
-    with _core.no_grad():
+    with no_grad():
         if not tensors:
             return _core.tensor(0.0)
         norms = _core.stack([tensor.norm(norm_type) for tensor in tensors])
@@ -48,7 +49,7 @@ def clip_grads_with_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
     """Scale all gradients, in place, by min(1, max_norm / (total_norm + 1e-6))."""
-    with _core.no_grad():
+    with no_grad():
         scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
         for grad in _gradients(parameters):
             grad.mul_(scale.to(grad.dtype))
@@ -82,7 +83,7 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Limit every element of the gradients, in place, to [-clip_value, clip_value]."""
     limit = float(clip_value)
-    with _core.no_grad():
+    with no_grad():
         for grad in _gradients(parameters):
             grad.clamp_(-limit, limit)
 
