@@ -39,4 +39,26 @@ struct Join {
   int64_t count;
 };
 
+// y[i_0, ..., i_last] = x[sum_d i_d steps[d]]: contiguous y from x walked with steps of any sign, in elements. ndim
+// >= 1.
+constexpr int kMaxDims = 64;
+struct Walk {
+  void* y;
+  const void* x;  // the element that y[0, ..., 0] comes from
+  int64_t item;
+  int64_t ndim;
+  int64_t sizes[kMaxDims], steps[kMaxDims];
+};
+
+// y[b, i, j] = x[b, i, j] where j <= i + diagonal (lower), j >= i + diagonal (not lower), else 0. x, y (batch, rows,
+// cols).
+struct Triangle {
+  void* y;
+  const void* x;
+  int64_t item;
+  int64_t batch, rows, cols;
+  int64_t diagonal;
+  bool lower;
+};
+
 }  // namespace dlcore::kernel

@@ -92,7 +92,7 @@ Tensor join(const char* op, const TensorList& inputs, int64_t dim, DType dtype) 
 }  // namespace
 
 Tensor cat(const TensorList& tensors, int64_t dim) {
-  DLCORE_CHECK(!tensors.empty(), RuntimeError, "cat: expected a non-empty list of tensors");
+  DLCORE_CHECK(!tensors.empty(), ValueError, "cat: expected a non-empty list of tensors");
   TensorList inputs;
   for (size_t i = 0; i < tensors.size(); ++i) {
     DLCORE_CHECK(tensors[i].dim() > 0, RuntimeError, "cat: a tensor with no dimensions (tensor ", i,
@@ -135,6 +135,95 @@ Tensor stack(const TensorList& tensors, int64_t dim) {
     for (size_t i = 0; i < n; ++i) g.set(i, [&] { return select(g.dy(), d, static_cast<int64_t>(i)); });
   });
   return y;
+}
+
+namespace {
+
+template <class F>
+TensorList each(const char* op, const TensorList& tensors, const F& f) {
+  DLCORE_CHECK(!tensors.empty(), RuntimeError, op, ": expected a non-empty list of tensors");
+  TensorList result;
+  for (const Tensor& x : tensors) result.push_back(f(x));
+  return result;
+}
+
+}  // namespace
+
+Tensor hstack(const TensorList& tensors) {
+  const TensorList inputs = each("hstack", tensors, atleast_1d);
+  return cat(inputs, inputs.front().dim() == 1 ? 0 : 1);
+}
+Tensor vstack(const TensorList& tensors) { return cat(each("vstack", tensors, atleast_2d), 0); }
+Tensor dstack(const TensorList& tensors) { return cat(each("dstack", tensors, atleast_3d), 2); }
+Tensor column_stack(const TensorList& tensors) {
+  return hstack(each("column_stack", tensors, [](const Tensor& x) { return x.dim() <= 1 ? reshape(x, {-1, 1}) : x; }));
+}
+
+Tensor block_diag(const TensorList& tensors) {
+  if (tensors.empty()) return empty({1, 0});
+  struct Block {
+    Dims sizes;
+    int64_t row, column, rows, columns;
+  };
+  std::vector<Block> blocks;
+  int64_t rows = 0, columns = 0;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor& x = tensors[i];
+    DLCORE_CHECK(x.dim() <= 2, RuntimeError,
+                 "block_diag: tensors must have at most 2 dimensions; expected that but got shape ", x.sizes(),
+                 " (tensor ", i, ")");
+    const int64_t n = x.dim() == 2 ? x.sizes()[0] : 1, m = x.dim() > 0 ? x.sizes()[x.dim() - 1] : 1;
+    blocks.push_back({sizes_of(x), rows, columns, n, m});
+    rows += n;
+    columns += m;
+  }
+  const auto block = [](const Tensor& y, const Block& b) {
+    return reshape(slice(slice(y, 0, b.row, b.row + b.rows), 1, b.column, b.column + b.columns), b.sizes);
+  };
+  Tensor y;
+  {
+    NoGrad no_grad;
+    y = zeros({rows, columns}, result_type(tensors));
+    for (size_t i = 0; i < tensors.size(); ++i) copy_data(block(y, blocks[i]), tensors[i]);
+  }
+  record("block_diag", y, tensors, [blocks, block](Gradients& g) {
+    for (size_t i = 0; i < blocks.size(); ++i) g.set(i, [&] { return block(g.dy(), blocks[i]); });
+  });
+  return y;
+}
+
+TensorList meshgrid(const TensorList& tensors, const std::string& indexing) {
+  DLCORE_CHECK(!tensors.empty(), RuntimeError, "meshgrid: expected a non-empty list of tensors");
+  DLCORE_CHECK(indexing == "ij" || indexing == "xy", RuntimeError, "meshgrid: indexing must be 'ij' or 'xy' but got '",
+               indexing, "'");
+  const int64_t n = static_cast<int64_t>(tensors.size());
+  const auto place = [&](int64_t i) {
+    return indexing == "xy" && n >= 2 && i < 2 ? 1 - i : i;
+  };  // of tensor i's dimension
+  Dims shape(n, 1);
+  for (int64_t i = 0; i < n; ++i) {
+    const Tensor& x = tensors[static_cast<size_t>(i)];
+    DLCORE_CHECK(x.dim() <= 1, RuntimeError, "meshgrid: tensors must have at most 1 dimension but got shape ",
+                 x.sizes(), " (tensor ", i, ")");
+    DLCORE_CHECK(x.dtype() == tensors.front().dtype(), RuntimeError,
+                 "meshgrid: tensors must have the same dtype; expected ", name(tensors.front().dtype()), " but got ",
+                 name(x.dtype()), " (tensor ", i, ")");
+    shape[place(i)] = x.numel();
+  }
+  TensorList grids;
+  for (int64_t i = 0; i < n; ++i) {
+    Dims line(n, 1);
+    line[place(i)] = shape[place(i)];
+    grids.push_back(expand(reshape(tensors[static_cast<size_t>(i)], line), shape));
+  }
+  return grids;
+}
+
+Tensor cartesian_prod(const TensorList& tensors) {
+  for (const Tensor& x : tensors)
+    DLCORE_CHECK(x.dim() == 1, RuntimeError, "cartesian_prod: expected vectors but got shape ", x.sizes());
+  if (tensors.size() == 1) return tensors.front();
+  return stack(each("cartesian_prod", meshgrid(tensors), ravel), 1);
 }
 
 }  // namespace dlcore

@@ -138,12 +138,93 @@ void join(const Join& j) {
   }
 }
 
+// n elements of a row: x is walked with step.
+template <class T>
+void walk_row(T* y, const T* x, int64_t step, int64_t n) {
+  if (step == 1) {
+    std::memcpy(y, x, sizeof(T) * static_cast<size_t>(n));
+  } else if (step == -1) {
+    x -= n - 1;
+    for (int64_t i = 0; i < n; ++i) y[i] = x[n - 1 - i];
+  } else {
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i * step];
+  }
+}
+
+template <class T>
+void walk_items(const Walk& w) {
+  const int64_t last = w.ndim - 1, width = w.sizes[last];
+  int64_t total = 1;
+  for (int64_t d = 0; d <= last; ++d) total *= w.sizes[d];
+  parallel_for(total, kGrainBytes / static_cast<int64_t>(sizeof(T)), [&](int64_t begin, int64_t end) {
+    int64_t index[kMaxDims], at = begin;
+    const T* x = static_cast<const T*>(w.x);
+    for (int64_t d = last; d >= 0; --d) {
+      index[d] = at % w.sizes[d];
+      at /= w.sizes[d];
+      x += index[d] * w.steps[d];
+    }
+    T* y = static_cast<T*>(w.y);
+    for (int64_t done = begin; done < end;) {
+      const int64_t n = width - index[last] < end - done ? width - index[last] : end - done;
+      walk_row(y + done, x, w.steps[last], n);
+      done += n;
+      x -= index[last] * w.steps[last];
+      index[last] = 0;
+      for (int64_t d = last - 1; d >= 0; --d) {
+        x += w.steps[d];
+        if (++index[d] < w.sizes[d]) break;
+        x -= w.sizes[d] * w.steps[d];
+        index[d] = 0;
+      }
+    }
+  });
+}
+
+void walk(const Walk& w) {
+  switch (w.item) {
+    case 1:
+      return walk_items<uint8_t>(w);
+    case 2:
+      return walk_items<uint16_t>(w);
+    case 4:
+      return walk_items<uint32_t>(w);
+    default:
+      return walk_items<uint64_t>(w);
+  }
+}
+
+void triangle(const Triangle& t) {
+  const int64_t row_bytes = t.cols * t.item;
+  if (row_bytes == 0) return;
+  const int64_t grain = kGrainBytes / row_bytes;
+  parallel_for(t.batch * t.rows, grain > 1 ? grain : 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      // [0, cut) belongs to the lower part, [cut, cols) to the upper one
+      int64_t cut = row % t.rows + t.diagonal + (t.lower ? 1 : 0);
+      cut = cut < 0 ? 0 : cut > t.cols ? t.cols : cut;
+      const size_t low = static_cast<size_t>(cut * t.item), high = static_cast<size_t>(row_bytes) - low;
+      char* y = static_cast<char*>(t.y) + row * row_bytes;
+      const char* x = static_cast<const char*>(t.x) + row * row_bytes;
+      if (t.lower) {
+        std::memcpy(y, x, low);
+        std::memset(y + low, 0, high);
+      } else {
+        std::memset(y, 0, low);
+        std::memcpy(y + low, x + low, high);
+      }
+    }
+  });
+}
+
 }  // namespace
 
 void fill_shape(KernelTable& t) {
   t.fill = fill;
   t.range = range;
   t.join = join;
+  t.walk = walk;
+  t.triangle = triangle;
 }
 
 }  // namespace dlcore::kernel::DLCORE_TIER

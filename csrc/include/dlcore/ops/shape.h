@@ -64,5 +64,59 @@ DLCORE_API Tensor atleast_3d(const Tensor& x);
 DLCORE_API Tensor cat(const TensorList& tensors, int64_t dim = 0);
 // One after another along a new dimension.
 DLCORE_API Tensor stack(const TensorList& tensors, int64_t dim = 0);
+// cat along the second dimension (the first for one dimension), the first, the third; columns side by side.
+DLCORE_API Tensor hstack(const TensorList& tensors);
+DLCORE_API Tensor vstack(const TensorList& tensors);
+DLCORE_API Tensor dstack(const TensorList& tensors);
+DLCORE_API Tensor column_stack(const TensorList& tensors);
+// Matrices along the diagonal of a larger one.
+DLCORE_API Tensor block_diag(const TensorList& tensors);
+// Coordinate grids of one-dimensional tensors; indexing "ij", or "xy" where the first two dimensions change places.
+DLCORE_API TensorList meshgrid(const TensorList& tensors, const std::string& indexing = "ij");
+// All tuples of one element from each, one a row.
+DLCORE_API Tensor cartesian_prod(const TensorList& tensors);
+
+// ---- copies in another arrangement (ops/shape.cpp)
+
+// x, repeats[i] times along dimension i; repeats may name new dimensions in front. tile: missing leading repeats are 1.
+DLCORE_API Tensor repeat(const Tensor& x, IntSpan repeats);
+DLCORE_API Tensor tile(const Tensor& x, IntSpan dims);
+// Each element (along dim; without it, of the flattened tensor) repeated: the same number of times, or as often as a
+// tensor of int32 or int64 says.
+DLCORE_API Tensor repeat_interleave(const Tensor& x, int64_t repeats, std::optional<int64_t> dim = {},
+                                    std::optional<int64_t> output_size = {});
+DLCORE_API Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::optional<int64_t> dim = {},
+                                    std::optional<int64_t> output_size = {});
+// 0 repeats[0] times, 1 repeats[1] times, ...
+DLCORE_API Tensor repeat_interleave(const Tensor& repeats, std::optional<int64_t> output_size = {});
+
+DLCORE_API Tensor flip(const Tensor& x, IntSpan dims);
+DLCORE_API Tensor fliplr(const Tensor& x);
+DLCORE_API Tensor flipud(const Tensor& x);
+// y[(i + shift) mod n] = x[i]; without dims the flattened tensor is rolled.
+DLCORE_API Tensor roll(const Tensor& x, IntSpan shifts, IntSpan dims = {});
+// k quarter turns from dims[0] towards dims[1].
+DLCORE_API Tensor rot90(const Tensor& x, int64_t k = 1, IntSpan dims = {0, 1});
+
+// Elements (i, j) with j <= i + diagonal (tril), j >= i + diagonal (triu); zeros elsewhere.
+DLCORE_API Tensor tril(const Tensor& x, int64_t diagonal = 0);
+DLCORE_API Tensor triu(const Tensor& x, int64_t diagonal = 0);
+// A vector as a diagonal matrix; a matrix's diagonal as a vector.
+DLCORE_API Tensor diag(const Tensor& x, int64_t diagonal = 0);
+DLCORE_API Tensor diagflat(const Tensor& x, int64_t offset = 0);
+// The last dimension becomes the offset-th diagonal of the new dimensions dim1, dim2.
+DLCORE_API Tensor diag_embed(const Tensor& x, int64_t offset = 0, int64_t dim1 = -2, int64_t dim2 = -1);
+
+// In memory as `format` says: "contiguous_format", "channels_last", "channels_last_3d", and for clone
+// "preserve_format".
+DLCORE_API Tensor contiguous(const Tensor& x, const std::string& format);
+DLCORE_API Tensor clone(const Tensor& x, const std::string& format);
+
+// ---- x itself gets the shape of a view of it (ops/shape.cpp)
+
+DLCORE_API Tensor squeeze_(const Tensor& x, std::optional<IntSpan> dim = {});
+DLCORE_API Tensor unsqueeze_(const Tensor& x, int64_t dim);
+DLCORE_API Tensor transpose_(const Tensor& x, int64_t dim0, int64_t dim1);
+DLCORE_API Tensor t_(const Tensor& x);
 
 }  // namespace dlcore
