@@ -5,6 +5,8 @@ namespace dlcore::bindings {
 // Each family's ops are bound in the file of its name.
 void bind_elementwise(Ops& ops);
 void bind_optim(Ops& ops);
+void bind_creation(Ops& ops);
+void bind_shape(Ops& ops);
 
 [[gnu::weak]] PyObject* tensor_getitem(PyObject*, PyObject*) { return nullptr; }
 [[gnu::weak]] int tensor_setitem(PyObject*, PyObject*, PyObject*) { return -1; }
@@ -12,6 +14,8 @@ void bind_optim(Ops& ops);
 void bind_families(Ops& ops) {
   bind_elementwise(ops);
   bind_optim(ops);
+  bind_creation(ops);
+  bind_shape(ops);
 }
 
 }  // namespace dlcore::bindings

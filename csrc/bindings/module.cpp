@@ -60,7 +60,6 @@ void bind_basics(py::module_& m) {
   m.def("reset_peak_memory_stats", &reset_peak_memory_stats);
   m.def("empty_cache", &empty_cache, "Gives cached memory back to the operating system.");
   m.def("_stubs", &Ops::stubs);
-  m.def("_is_contiguous", [](py::handle o) { return self_of(o).is_contiguous(); });
   // Methods of Tensor that are written in Python.
   m.def("_add_method", [](const char* name, py::object function) {
     if (PyDict_SetItemString(tensor_type.tp_dict, name, function.ptr()) < 0) throw py::error_already_set();

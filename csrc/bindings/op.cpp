@@ -74,6 +74,10 @@ struct Reader {
       if (take("[]")) p.kind = Kind::TensorList;
     } else if (type == "int...") {
       p.kind = Kind::Varargs;
+      p.varargs = true;
+    } else if (type == "Tensor...") {
+      p.kind = Kind::TensorList;
+      p.varargs = true;
     } else if (type == "int") {
       p.kind = Kind::Int;
       if (take("[")) {
@@ -243,7 +247,7 @@ bool bind(const Op& op, const Overload& o, PyObject* const* args, Py_ssize_t n, 
   size_t given = static_cast<size_t>(n);
   for (size_t i = 0; i < count; ++i) bound[i] = nullptr;
   for (size_t i = 0; i < given && i < o.positional; ++i) {
-    if (o.params[i].kind == Kind::Varargs && is_integer(args[i])) {
+    if (o.params[i].varargs && (o.params[i].kind == Kind::Varargs ? is_integer(args[i]) : is_tensor(args[i]))) {
       varargs = py::reinterpret_steal<py::object>(checked(PyTuple_New(static_cast<Py_ssize_t>(given - i))));
       for (size_t k = i; k < given; ++k) {
         Py_INCREF(args[k]);
@@ -280,7 +284,7 @@ bool bind(const Op& op, const Overload& o, PyObject* const* args, Py_ssize_t n, 
   for (size_t i = 0; i < count; ++i) {
     const Param& p = o.params[i];
     if (!bound[i]) {
-      if (!p.value && p.kind == Kind::Varargs) {
+      if (!p.value && p.varargs) {
         varargs = py::tuple();
         bound[i] = varargs.ptr();
         continue;
@@ -424,6 +428,7 @@ std::string stub_type(const Param& p) {
       {Kind::DType, "dtype"},            {Kind::Device, "device | str"},         {Kind::Generator, "Generator"}};
   std::string t = types.at(p.kind);
   if (p.accepts_number) t += " | Number";
+  if (p.varargs && p.kind == Kind::TensorList) t += " | Tensor";
   if (p.repeat) t += " | int";
   if (p.optional) t += " | None";
   return t;
@@ -450,11 +455,11 @@ std::string stub_line(const Op& op, const Overload& o, bool method) {
     std::string piece;
     if (method && i == 0)
       piece = "self";
-    else if (p.kind == Kind::Varargs)
+    else if (p.varargs)
       piece = "*" + std::string(PyUnicode_AsUTF8(p.name)) + ": " + stub_type(p);
     else
       piece = std::string(PyUnicode_AsUTF8(p.name)) + ": " + stub_type(p);
-    if (p.kind == Kind::Varargs) star = true;
+    if (p.varargs) star = true;
     if (p.value && !(method && i == 0)) piece += " = " + py::repr(p.value).cast<std::string>();
     text += (first ? "" : ", ") + piece;
     first = false;

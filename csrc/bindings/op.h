@@ -20,6 +20,7 @@
 //   int float bool str  and ?   int64_t double bool std::string, std::optional of them
 //   int[] int[1] int[2] and ?   IntSpan, std::optional<IntSpan>; int[n] takes a bare int, repeated n times
 //   int...                      IntSpan, from separate arguments or from one sequence
+//   Tensor...                   const TensorList&, likewise
 //   dtype, dtype?  device?      DType, std::optional<DType>, std::optional<Device>
 //   Generator?                  Generator* (null for None)
 namespace dlcore::bindings {
@@ -31,6 +32,7 @@ struct Param {
   bool optional = false;      // None is a value
   bool accepts_number = false;
   bool keyword_only = false;
+  bool varargs = false;       // int..., Tensor...
   int repeat = 0;             // int[n]
   PyObject* name = nullptr;   // interned
   PyObject* value = nullptr;  // default; null where the argument is required

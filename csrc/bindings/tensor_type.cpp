@@ -239,9 +239,6 @@ int set(PyObject* self, PyObject* value, void*) {
       },
       -1);
 }
-template <OpName Name>
-PyObject* get_by_op(PyObject* self, void*) { return unary<Name>(self); }
-
 PyObject* get_grad_fn(const Tensor& t) {
   const Edge e = gradient_edge(t);
   if (!e.node) Py_RETURN_NONE;
@@ -300,10 +297,10 @@ PyGetSetDef getset[] = {
     {"is_sparse", get<[](const Tensor&) { return PyBool_FromLong(0); }>, nullptr, nullptr, nullptr},
     {"_version", get<[](const Tensor& t) { return PyLong_FromUnsignedLongLong(t.impl()->version()); }>, nullptr, nullptr, nullptr},
     {"_base", get<[](const Tensor& t) { return wrap(t.impl()->base); }>, nullptr, nullptr, nullptr},
-    {"T", get_by_op<"t_reversed">, nullptr, "The dimensions reversed.", nullptr},
-    {"mT", get_by_op<"matrix_transpose">, nullptr, "The last two dimensions swapped.", nullptr},
-    {"H", get_by_op<"adjoint">, nullptr, nullptr, nullptr},
-    {"mH", get_by_op<"matrix_transpose">, nullptr, nullptr, nullptr},
+    {"T", get<[](const Tensor& t) { return wrap(numpy_t(t)); }>, nullptr, "The dimensions reversed.", nullptr},
+    {"mT", get<[](const Tensor& t) { return wrap(mT(t)); }>, nullptr, "The last two dimensions swapped.", nullptr},
+    {"H", get<[](const Tensor& t) { return wrap(matrix_t(t)); }>, nullptr, "A matrix transposed.", nullptr},
+    {"mH", get<[](const Tensor& t) { return wrap(mT(t)); }>, nullptr, nullptr, nullptr},
     {"real", [](PyObject* self, void*) { return Py_NewRef(self); }, nullptr, nullptr, nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {}};

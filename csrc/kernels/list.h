@@ -49,7 +49,9 @@ namespace dlcore {
   KERNEL(join, void(const kernel::Join&))                                                             \
   /* optimizer steps: kernels/optim.h, kernels/cpu/optim.cpp */                                       \
   KERNEL(sgd_step, void(const kernel::Sgd&))                                                          \
-  KERNEL(adam_step, void(const kernel::Adam&))
+  KERNEL(adam_step, void(const kernel::Adam&))                                                        \
+  KERNEL(walk, void(const kernel::Walk&))                                                             \
+  KERNEL(triangle, void(const kernel::Triangle&))
 
 template <class Signature>
 using Kernel = Signature*;

@@ -22,6 +22,8 @@ inline DType compute_dtype(DType t) { return is_half(t) ? DType::Float32 : t; }
 // ---- geometry (creation, view)
 
 Dims dense_strides_like(const Tensor& x);  // x's order of dimensions in memory, without gaps
+// Strides of "contiguous_format", "channels_last" or "channels_last_3d".
+Dims strides_of_format(const char* op, IntSpan sizes, const std::string& format);
 // Elements from the first to the last one of a strided tensor; throws where a stride is negative or they reach too far.
 int64_t strided_extent(const char* op, IntSpan sizes, IntSpan strides);
 // Strides that read the same elements in the same order with other sizes; none where only a copy can do that.

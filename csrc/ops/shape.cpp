@@ -253,36 +253,19 @@ Tensor diag_embed(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
 
 // ---- order in memory
 
-namespace {
-
-Dims strides_of_format(const char* op, const Tensor& x, const std::string& format) {
-  if (format == "contiguous_format") return contiguous_strides(x.sizes());
-  const int64_t n = format == "channels_last" ? 4 : format == "channels_last_3d" ? 5 : 0;
-  DLCORE_CHECK(n, RuntimeError, op,
-               ": memory_format must be contiguous_format, channels_last or channels_last_3d but got ", format);
-  DLCORE_CHECK(x.dim() == n, RuntimeError, op, ": ", format, " needs a tensor of ", n, " dimensions but got shape ",
-               x.sizes());
-  Dims strides(n, 1);
-  int64_t step = std::max<int64_t>(x.sizes()[1], 1);
-  for (int64_t d = n - 1; d >= 2; --d) {
-    strides[d] = step;
-    step *= std::max<int64_t>(x.sizes()[d], 1);
-  }
-  strides[0] = step;
-  return strides;
+bool is_contiguous(const Tensor& x, const std::string& format) {
+  const Dims strides = strides_of_format("is_contiguous", x.sizes(), format);
+  for (int64_t d = 0; d < x.dim() && x.numel() > 0; ++d)
+    if (x.sizes()[d] != 1 && x.strides()[d] != strides[d]) return false;
+  return true;
 }
 
-}  // namespace
-
 Tensor contiguous(const Tensor& x, const std::string& format) {
-  const Dims strides = strides_of_format("contiguous", x, format);
-  for (int64_t d = 0; d < x.dim(); ++d)
-    if (x.sizes()[d] != 1 && x.strides()[d] != strides[d]) return clone_like(x, strides);
-  return x;
+  return is_contiguous(x, format) ? x : clone_like(x, strides_of_format("contiguous", x.sizes(), format));
 }
 
 Tensor clone(const Tensor& x, const std::string& format) {
-  return format == "preserve_format" ? clone(x) : clone_like(x, strides_of_format("clone", x, format));
+  return format == "preserve_format" ? clone(x) : clone_like(x, strides_of_format("clone", x.sizes(), format));
 }
 
 // ---- in place

@@ -155,12 +155,6 @@ def cuda(self, device=None, non_blocking=False, memory_format=None):
     _core._check_device("cuda")
 
 
-@_method
-def is_contiguous(self, memory_format=None):
-    """Whether the elements lie in memory in the order of their indices, without gaps."""
-    return _core._is_contiguous(self)
-
-
 # ---- autograd
 
 

@@ -28,6 +28,8 @@ DLCORE_API Tensor numpy_t(const Tensor& x);  // all dimensions reversed: x.T
 DLCORE_API Tensor mT(const Tensor& x);       // the last two swapped
 DLCORE_API Tensor movedim(const Tensor& x, IntSpan source, IntSpan destination);
 
+DLCORE_API Tensor matrix_t(const Tensor& x);  // a matrix transposed, and only a matrix: x.H
+
 // Dimensions of size 1, and new ones in front, are repeated without copying; -1 keeps a size.
 DLCORE_API Tensor expand(const Tensor& x, IntSpan sizes);
 DLCORE_API Tensor expand_as(const Tensor& x, const Tensor& other);
@@ -46,6 +48,13 @@ DLCORE_API TensorList split_with_sizes(const Tensor& x, IntSpan sizes, int64_t d
 DLCORE_API TensorList chunk(const Tensor& x, int64_t chunks, int64_t dim = 0);
 DLCORE_API TensorList tensor_split(const Tensor& x, int64_t sections, int64_t dim = 0);
 DLCORE_API TensorList tensor_split_at(const Tensor& x, IntSpan indices, int64_t dim = 0);
+// The same number of equal sections, or cuts, along the second dimension (the first for vectors), the first, the third.
+DLCORE_API TensorList hsplit(const Tensor& x, int64_t sections);
+DLCORE_API TensorList vsplit(const Tensor& x, int64_t sections);
+DLCORE_API TensorList dsplit(const Tensor& x, int64_t sections);
+DLCORE_API TensorList hsplit_at(const Tensor& x, IntSpan indices);
+DLCORE_API TensorList vsplit_at(const Tensor& x, IntSpan indices);
+DLCORE_API TensorList dsplit_at(const Tensor& x, IntSpan indices);
 
 DLCORE_API Tensor diagonal(const Tensor& x, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1);
 // Windows of `size` along dim, `step` apart: y[..., i, ..., j] = x[..., i step + j, ...], the window is the last
@@ -110,6 +119,7 @@ DLCORE_API Tensor diag_embed(const Tensor& x, int64_t offset = 0, int64_t dim1 =
 // In memory as `format` says: "contiguous_format", "channels_last", "channels_last_3d", and for clone
 // "preserve_format".
 DLCORE_API Tensor contiguous(const Tensor& x, const std::string& format);
+DLCORE_API bool is_contiguous(const Tensor& x, const std::string& format);
 DLCORE_API Tensor clone(const Tensor& x, const std::string& format);
 
 // ---- x itself gets the shape of a view of it (ops/shape.cpp)
