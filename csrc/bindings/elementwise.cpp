@@ -9,7 +9,6 @@ void bind_elementwise(Ops& ops) {
   ops.op<&mul>("mul(Number|Tensor input, Number|Tensor other) -> Tensor");
   ops.op<&div>("div(Number|Tensor input, Number|Tensor other) -> Tensor");
   ops.op<&neg>("neg(Tensor input) -> Tensor");
-  ops.op<&clone>("clone(Tensor input) -> Tensor");
 }
 
 }  // namespace dlcore::bindings

@@ -20,7 +20,8 @@ TensorList each(const TensorList& tensors) {
 
 void bind_shape(Ops& ops) {
   // Views.
-  ops.method<&view, &view_dtype>("view", {"(Tensor input, int... size) -> Tensor", "(Tensor input, dtype dtype) -> Tensor"});
+  ops.method<&view, &view_dtype>("view",
+                                 {"(Tensor input, int... size) -> Tensor", "(Tensor input, dtype dtype) -> Tensor"});
   ops.op<&reshape>("reshape(Tensor input, int... shape) -> Tensor");
   ops.method<[](const Tensor& x, const Tensor& other) { return view(x, other.sizes()); }>(
       "view_as(Tensor input, Tensor other) -> Tensor");
@@ -48,21 +49,27 @@ void bind_shape(Ops& ops) {
   ops.op<&narrow>("narrow(Tensor input, int dim, int start, int length) -> Tensor");
   ops.op<&unbind>("unbind(Tensor input, int dim=0) -> Tensor[]");
   ops.op<&split, &split_with_sizes, &split, &split_with_sizes>(
-      "split", {"(Tensor input, int split_size, int dim=0) -> Tensor[]", "(Tensor input, int[] split_size, int dim=0) -> Tensor[]",
+      "split", {"(Tensor input, int split_size, int dim=0) -> Tensor[]",
+                "(Tensor input, int[] split_size, int dim=0) -> Tensor[]",
                 "(Tensor tensor, int split_size_or_sections, int dim=0) -> Tensor[]",
                 "(Tensor tensor, int[] split_size_or_sections, int dim=0) -> Tensor[]"});
   ops.op<&split_with_sizes>("split_with_sizes(Tensor input, int[] split_sizes, int dim=0) -> Tensor[]");
   ops.op<&chunk>("chunk(Tensor input, int chunks, int dim=0) -> Tensor[]");
-  ops.op<&tensor_split, &tensor_split_at, [](const Tensor& x, const Tensor& at, int64_t dim) {
-    DLCORE_CHECK(at.dim() == 1 && is_integral(at.dtype(), false), RuntimeError,
-                 "tensor_split: tensor_indices_or_sections must be a vector of integers or one integer but got ", name(at.dtype()),
-                 " of shape ", at.sizes());
-    return tensor_split_at(x, values_of(at), dim);
-  }>("tensor_split", {"(Tensor input, int sections, int dim=0) -> Tensor[]", "(Tensor input, int[] indices, int dim=0) -> Tensor[]",
-                      "(Tensor input, Tensor tensor_indices_or_sections, int dim=0) -> Tensor[]"});
-  ops.op<&hsplit, &hsplit_at>("hsplit", {"(Tensor input, int sections) -> Tensor[]", "(Tensor input, int[] indices) -> Tensor[]"});
-  ops.op<&vsplit, &vsplit_at>("vsplit", {"(Tensor input, int sections) -> Tensor[]", "(Tensor input, int[] indices) -> Tensor[]"});
-  ops.op<&dsplit, &dsplit_at>("dsplit", {"(Tensor input, int sections) -> Tensor[]", "(Tensor input, int[] indices) -> Tensor[]"});
+  ops.op<&tensor_split, &tensor_split_at,
+         [](const Tensor& x, const Tensor& at, int64_t dim) {
+           DLCORE_CHECK(at.dim() == 1 && is_integral(at.dtype(), false), RuntimeError,
+                        "tensor_split: tensor_indices_or_sections must be a vector of integers or one integer but got ",
+                        name(at.dtype()), " of shape ", at.sizes());
+           return tensor_split_at(x, values_of(at), dim);
+         }>("tensor_split", {"(Tensor input, int sections, int dim=0) -> Tensor[]",
+                             "(Tensor input, int[] indices, int dim=0) -> Tensor[]",
+                             "(Tensor input, Tensor tensor_indices_or_sections, int dim=0) -> Tensor[]"});
+  ops.op<&hsplit, &hsplit_at>(
+      "hsplit", {"(Tensor input, int sections) -> Tensor[]", "(Tensor input, int[] indices) -> Tensor[]"});
+  ops.op<&vsplit, &vsplit_at>(
+      "vsplit", {"(Tensor input, int sections) -> Tensor[]", "(Tensor input, int[] indices) -> Tensor[]"});
+  ops.op<&dsplit, &dsplit_at>(
+      "dsplit", {"(Tensor input, int sections) -> Tensor[]", "(Tensor input, int[] indices) -> Tensor[]"});
   ops.op<&diagonal>("diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor");
   ops.method<&unfold>("unfold(Tensor input, int dimension, int size, int step) -> Tensor");
   ops.op<&as_strided>("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor");
@@ -82,8 +89,9 @@ void bind_shape(Ops& ops) {
   ops.function<&dstack>("dstack(Tensor[] tensors) -> Tensor");
   ops.function<&column_stack>("column_stack(Tensor[] tensors) -> Tensor");
   ops.function<&block_diag>("block_diag(Tensor... tensors) -> Tensor");
-  ops.function<[](const TensorList& l, const std::optional<std::string>& indexing) { return meshgrid(l, indexing.value_or("ij")); }>(
-      "meshgrid(Tensor... tensors, *, str? indexing=None) -> Tensor[]");
+  ops.function<[](const TensorList& l, std::optional<std::string> indexing) {
+    return meshgrid(l, indexing.value_or("ij"));
+  }>("meshgrid(Tensor... tensors, *, str? indexing=None) -> Tensor[]");
   ops.function<&cartesian_prod>("cartesian_prod(Tensor... tensors) -> Tensor");
 
   // Copies.
@@ -91,9 +99,11 @@ void bind_shape(Ops& ops) {
   ops.op<&tile>("tile(Tensor input, int... dims) -> Tensor");
   ops.op<[](const Tensor& x, int64_t repeats, std::optional<int64_t> dim, std::optional<int64_t> size) {
     return repeat_interleave(x, repeats, dim, size);
-  }, [](const Tensor& x, const Tensor& repeats, std::optional<int64_t> dim, std::optional<int64_t> size) {
-    return repeat_interleave(x, repeats, dim, size);
-  }, [](const Tensor& repeats, std::optional<int64_t> size) { return repeat_interleave(repeats, size); }>(
+  },
+         [](const Tensor& x, const Tensor& repeats, std::optional<int64_t> dim, std::optional<int64_t> size) {
+           return repeat_interleave(x, repeats, dim, size);
+         },
+         [](const Tensor& repeats, std::optional<int64_t> size) { return repeat_interleave(repeats, size); }>(
       "repeat_interleave", {"(Tensor input, int repeats, int? dim=None, *, int? output_size=None) -> Tensor",
                             "(Tensor input, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor",
                             "(Tensor repeats, *, int? output_size=None) -> Tensor"});
@@ -107,17 +117,19 @@ void bind_shape(Ops& ops) {
   ops.op<&diag>("diag(Tensor input, int diagonal=0) -> Tensor");
   ops.op<&diagflat>("diagflat(Tensor input, int offset=0) -> Tensor");
   ops.op<&diag_embed>("diag_embed(Tensor input, int offset=0, int dim1=-2, int dim2=-1) -> Tensor");
-  ops.op<[](const Tensor& x, const std::optional<std::string>& f) { return f ? clone(x, *f) : clone(x); }>(
+  ops.op<[](const Tensor& x, std::optional<std::string> f) { return f ? clone(x, *f) : clone(x); }>(
       "clone(Tensor input, *, str? memory_format=None) -> Tensor");
   ops.method<[](const Tensor& x, const std::string& f) { return contiguous(x, f); }>(
       "contiguous(Tensor input, str memory_format='contiguous_format') -> Tensor");
   ops.method<&is_contiguous>("is_contiguous(Tensor input, str memory_format='contiguous_format') -> bool");
 
   // In place.
-  ops.method<[](const Tensor& x, int64_t k) { return inplace("tril_", x, [&](const Tensor& x) { return tril(x, k); }); }>(
-      "tril_(Tensor input, int diagonal=0) -> Tensor");
-  ops.method<[](const Tensor& x, int64_t k) { return inplace("triu_", x, [&](const Tensor& x) { return triu(x, k); }); }>(
-      "triu_(Tensor input, int diagonal=0) -> Tensor");
+  ops.method<[](const Tensor& x, int64_t k) {
+    return inplace("tril_", x, [&](const Tensor& x) { return tril(x, k); });
+  }>("tril_(Tensor input, int diagonal=0) -> Tensor");
+  ops.method<[](const Tensor& x, int64_t k) {
+    return inplace("triu_", x, [&](const Tensor& x) { return triu(x, k); });
+  }>("triu_(Tensor input, int diagonal=0) -> Tensor");
   ops.method<&squeeze_>("squeeze_(Tensor input, int[1]? dim=None) -> Tensor");
   ops.method<&unsqueeze_>("unsqueeze_(Tensor input, int dim) -> Tensor");
   ops.method<&transpose_>("transpose_(Tensor input, int dim0, int dim1) -> Tensor");

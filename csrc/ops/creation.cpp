@@ -77,7 +77,8 @@ DType or_default(std::optional<DType> dtype) { return dtype ? *dtype : default_d
 DType dtype_of_number(Scalar v) { return v.is_floating() ? default_dtype() : v.dtype(); }
 
 Tensor dense_like(const Tensor& x, std::optional<DType> dtype, const std::string& format) {
-  const Dims strides = format == "preserve_format" ? dense_strides_like(x) : strides_of_format("empty_like", x.sizes(), format);
+  const Dims strides =
+      format == "preserve_format" ? dense_strides_like(x) : strides_of_format("empty_like", x.sizes(), format);
   return new_tensor(x.sizes(), strides, dtype.value_or(x.dtype()));
 }
 
@@ -116,8 +117,10 @@ Dims dense_strides_like(const Tensor& x) {
 Dims strides_of_format(const char* op, IntSpan sizes, const std::string& format) {
   if (format == "contiguous_format") return contiguous_strides(sizes);
   const int64_t n = format == "channels_last" ? 4 : format == "channels_last_3d" ? 5 : 0;
-  DLCORE_CHECK(n, RuntimeError, op, ": memory_format must be contiguous_format, channels_last or channels_last_3d but got ", format);
-  DLCORE_CHECK(sizes.size() == n, RuntimeError, op, ": ", format, " needs a tensor of ", n, " dimensions but got shape ", sizes);
+  DLCORE_CHECK(n, RuntimeError, op,
+               ": memory_format must be contiguous_format, channels_last or channels_last_3d but got ", format);
+  DLCORE_CHECK(sizes.size() == n, RuntimeError, op, ": ", format, " needs a tensor of ", n,
+               " dimensions but got shape ", sizes);
   Dims strides(n, 1);
   int64_t step = std::max<int64_t>(sizes[1], 1);
   for (int64_t d = n - 1; d >= 2; --d) {
@@ -135,9 +138,15 @@ Tensor full(IntSpan sizes, Scalar value, std::optional<DType> dtype) {
   return filled("full", empty(sizes, dtype ? *dtype : dtype_of_number(value)), value);
 }
 
-Tensor empty_like(const Tensor& x, std::optional<DType> dtype, const std::string& format) { return dense_like(x, dtype, format); }
-Tensor zeros_like(const Tensor& x, std::optional<DType> dtype, const std::string& format) { return filled("zeros_like", dense_like(x, dtype, format), 0); }
-Tensor ones_like(const Tensor& x, std::optional<DType> dtype, const std::string& format) { return filled("ones_like", dense_like(x, dtype, format), 1); }
+Tensor empty_like(const Tensor& x, std::optional<DType> dtype, const std::string& format) {
+  return dense_like(x, dtype, format);
+}
+Tensor zeros_like(const Tensor& x, std::optional<DType> dtype, const std::string& format) {
+  return filled("zeros_like", dense_like(x, dtype, format), 0);
+}
+Tensor ones_like(const Tensor& x, std::optional<DType> dtype, const std::string& format) {
+  return filled("ones_like", dense_like(x, dtype, format), 1);
+}
 Tensor full_like(const Tensor& x, Scalar value, std::optional<DType> dtype, const std::string& format) {
   return filled("full_like", dense_like(x, dtype, format), value);
 }

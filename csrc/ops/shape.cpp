@@ -5,6 +5,8 @@
 
 namespace dlcore {
 
+[[gnu::weak]] Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index);
+
 // ---- repeating
 
 namespace {

@@ -450,14 +450,15 @@ TensorList tensor_split_at(const Tensor& x, IntSpan indices, int64_t dim) {
 namespace {
 
 int64_t split_dim(const char* op, const Tensor& x, int64_t dim, int64_t least) {
-  DLCORE_CHECK(x.dim() >= least, RuntimeError, op, ": input must have at least ", least, " dimensions but got shape ", x.sizes());
+  DLCORE_CHECK(x.dim() >= least, RuntimeError, op, ": input must have at least ", least, " dimensions but got shape ",
+               x.sizes());
   return std::min(dim, x.dim() - 1);
 }
 
 TensorList equal_split(const char* op, const Tensor& x, int64_t sections, int64_t dim, int64_t least) {
   const int64_t d = split_dim(op, x, dim, least);
-  DLCORE_CHECK(sections > 0 && x.sizes()[d] % sections == 0, RuntimeError, op, ": dimension ", d, " of size ", x.sizes()[d],
-               " must be divisible by the number of sections, which is ", sections);
+  DLCORE_CHECK(sections > 0 && x.sizes()[d] % sections == 0, RuntimeError, op, ": dimension ", d, " of size ",
+               x.sizes()[d], " must be divisible by the number of sections, which is ", sections);
   return tensor_split(x, sections, d);
 }
 
@@ -466,9 +467,15 @@ TensorList equal_split(const char* op, const Tensor& x, int64_t sections, int64_
 TensorList hsplit(const Tensor& x, int64_t sections) { return equal_split("hsplit", x, sections, 1, 1); }
 TensorList vsplit(const Tensor& x, int64_t sections) { return equal_split("vsplit", x, sections, 0, 2); }
 TensorList dsplit(const Tensor& x, int64_t sections) { return equal_split("dsplit", x, sections, 2, 3); }
-TensorList hsplit_at(const Tensor& x, IntSpan indices) { return tensor_split_at(x, indices, split_dim("hsplit", x, 1, 1)); }
-TensorList vsplit_at(const Tensor& x, IntSpan indices) { return tensor_split_at(x, indices, split_dim("vsplit", x, 0, 2)); }
-TensorList dsplit_at(const Tensor& x, IntSpan indices) { return tensor_split_at(x, indices, split_dim("dsplit", x, 2, 3)); }
+TensorList hsplit_at(const Tensor& x, IntSpan indices) {
+  return tensor_split_at(x, indices, split_dim("hsplit", x, 1, 1));
+}
+TensorList vsplit_at(const Tensor& x, IntSpan indices) {
+  return tensor_split_at(x, indices, split_dim("vsplit", x, 0, 2));
+}
+TensorList dsplit_at(const Tensor& x, IntSpan indices) {
+  return tensor_split_at(x, indices, split_dim("dsplit", x, 2, 3));
+}
 
 Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
   const int64_t a = wrap_dim("diagonal", dim1, x.dim()), b = wrap_dim("diagonal", dim2, x.dim());

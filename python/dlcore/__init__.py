@@ -13,3 +13,5 @@ from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 __version__ = _core.build_info()["version"]
 newaxis = None
+contiguous_format, preserve_format = "contiguous_format", "preserve_format"
+channels_last, channels_last_3d = "channels_last", "channels_last_3d"

@@ -15,13 +15,13 @@ DLCORE_API Tensor empty_strided(IntSpan sizes, IntSpan strides, std::optional<DT
 // Same shape and, unless given, same dtype as x. format: how the elements lie in memory; "preserve_format": as x's,
 // without its gaps.
 DLCORE_API Tensor empty_like(const Tensor& x, std::optional<DType> dtype = {},
-                        const std::string& format = "preserve_format");
+                             const std::string& format = "preserve_format");
 DLCORE_API Tensor zeros_like(const Tensor& x, std::optional<DType> dtype = {},
-                        const std::string& format = "preserve_format");
+                             const std::string& format = "preserve_format");
 DLCORE_API Tensor ones_like(const Tensor& x, std::optional<DType> dtype = {},
-                        const std::string& format = "preserve_format");
+                            const std::string& format = "preserve_format");
 DLCORE_API Tensor full_like(const Tensor& x, Scalar value, std::optional<DType> dtype = {},
-                        const std::string& format = "preserve_format");
+                            const std::string& format = "preserve_format");
 
 // (n, m) with ones on the diagonal.
 DLCORE_API Tensor eye(int64_t n, std::optional<int64_t> m = {}, std::optional<DType> dtype = {});
