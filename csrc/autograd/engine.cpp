@@ -188,7 +188,7 @@ class Run {
     for (const auto& [index, hooks] : node.output_hooks)
       if (Tensor& g = dy[static_cast<size_t>(index)]; g.defined()) g = run_hooks(hooks, g);
     for (const auto& [index, t] : node.retained)
-      if (const Tensor& g = dy[static_cast<size_t>(index)]; g.defined()) t.impl()->grad = g;
+      if (const Tensor& g = dy[static_cast<size_t>(index)]; g.defined()) t->grad = g;
     if (restricted_) {
       if (auto it = captured_outputs_.find(&node); it != captured_outputs_.end())
         for (auto& [index, g] : it->second) {

@@ -73,6 +73,19 @@ const Tensor& Gradients::dy(int i) {
   return d;
 }
 
+// ---- gradients of non-leaf tensors
+
+void retain_grad(TensorImpl& t) {
+  if (!t.grad_fn || t.retains_grad) return;
+  t.retains_grad = true;
+  t.grad_fn->retained.emplace_back(t.output_nr, &t);
+}
+
+void forget_retained(TensorImpl& t) {
+  t.retains_grad = false;
+  std::erase_if(t.grad_fn->retained, [&](const auto& entry) { return entry.second == &t; });
+}
+
 // ---- saved tensors
 
 Saved Saved::output(const Tensor& y) {

@@ -54,7 +54,8 @@ struct DLCORE_API Node : RefCounted {
   std::vector<GradientShape> inputs;  // ... and what its gradient must look like
   std::vector<GradientShape> outputs;
   std::vector<std::pair<int32_t, HookList>> output_hooks;       // hooks of the tensor at that output
-  std::vector<std::pair<int32_t, Tensor>> retained;             // non-leaf tensors that keep their grad
+  // Outputs that keep their grad. Not owned, which would be a cycle: a tensor takes itself off the list when it dies.
+  std::vector<std::pair<int32_t, TensorImpl*>> retained;
   std::vector<std::pair<int64_t, std::function<std::optional<TensorList>(const TensorList& dx, const TensorList& dy)>>> post_hooks;
   std::vector<std::pair<int64_t, std::function<std::optional<TensorList>(const TensorList& dy)>>> pre_hooks;
 
@@ -150,13 +151,17 @@ void record(const char* name, Tensor& y, const TensorList& inputs, F backward);
 template <class F>
 void record(const char* name, std::initializer_list<Tensor*> outputs, const TensorList& inputs, F backward);
 
+// The gradient of this non-leaf tensor will be kept in its grad.
+DLCORE_API void retain_grad(TensorImpl& t);
+void forget_retained(TensorImpl& t);
+
 // ---- in-place writes (autograd/inplace.cpp)
 
 // Before an in-place write: x must be writable, not overlap itself, and not be a leaf that wants a gradient.
 DLCORE_API void check_inplace(const char* op, const Tensor& x);
 // After an in-place write: counts it, and where `y` (the out-of-place result, with its history) was recorded,
-// makes y's history x's own; a write through a view becomes part of its base's history. The op's first input must have
-// been x. Ops use inplace() in ops/internal.h rather than these two.
+// makes y's history x's own; a write through a view becomes part of its base's history. Ops use
+// inplace() in ops/internal.h rather than these two.
 DLCORE_API void finish_inplace(const Tensor& x, const Tensor& y);
 
 // ---- views (autograd/view.cpp)

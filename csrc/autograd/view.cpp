@@ -24,34 +24,34 @@ Edge base_edge(const Tensor& base) {
   return b.requires_grad ? Edge{{}, 0, base} : Edge{};
 }
 
-// What a base goes through when a view of it is overwritten by function `inner` of (view, others...).
-struct CopySlices final : Node {
-  Geometry base, view;
-  Ref<Node> inner;
-  int32_t inner_output;
-  CopySlices(const TensorImpl& b, const TensorImpl& v, Ref<Node> f, int32_t output)
-      : base(b), view(v), inner(std::move(f)), inner_output(output) {}
+template <class F>
+Ref<Node> new_node(const char* name, std::initializer_list<Edge> next, std::initializer_list<const TensorImpl*> inputs,
+                   const TensorImpl& output, F backward) {
+  Ref<Node> node = Ref<Node>::adopt(new FunctionNode<F>(std::move(backward)));
+  node->name = name;
+  node->next = next;
+  for (const TensorImpl* x : inputs) node->inputs.push_back({x->sizes, x->dtype});
+  node->outputs.push_back({output.sizes, output.dtype});
+  return node;
+}
 
-  void backward(Gradients& g) override {
-    // d(base) = dy outside the view; inside, what the inner function passes on.
-    const Tensor& dy = g.dy();
-    TensorList inner_dy(inner->outputs.size());
-    inner_dy[static_cast<size_t>(inner_output)] = as_strided_gather(dy, base.sizes, base.strides, base.offset, view.sizes, view.strides, view.offset);
-    inner->next.front() = next.front();  // the gradient of the overwritten view is wanted where the base's is
-    Gradients inside(*inner, std::move(inner_dy));
-    inner->backward(inside);
-    TensorList& dx = inside.results();
-    g.set(0, [&] {
-      Tensor rest = sub(dy, view_backward(as_strided_gather(dy, base.sizes, base.strides, base.offset, view.sizes, view.strides, view.offset), base, view), 1);
-      return dx[0].defined() ? add(rest, view_backward(sum_to(dx[0], view.sizes), base, view), 1) : rest;
-    });
-    for (size_t i = 1; i < dx.size(); ++i) g.set(i, [&] { return dx[i]; });
-  }
-  void release() override {
-    inner->release();
-  }
-  bool released() const override { return inner->released(); }
-};
+// A new history for t; a gradient that t keeps is then that of its new value.
+void set_history(TensorImpl& t, Ref<Node> node, int32_t output) {
+  const bool retains = t.retains_grad;
+  if (retains) forget_retained(t);
+  t.grad_fn = std::move(node);
+  t.output_nr = output;
+  t.requires_grad = true;
+  if (retains) retain_grad(t);
+}
+
+// dy without what lies in the view.
+Tensor outside_view(const Tensor& dy, const Tensor& inside, const Geometry& base, const Geometry& view) {
+  if (is_grad_enabled()) return sub(dy, view_backward(inside, base, view));
+  Tensor rest = clone_like(dy, base.strides);
+  copy_data(alias(rest, view.sizes, view.strides, view.offset - base.offset), full({}, 0, dy.dtype()));
+  return rest;
+}
 
 }  // namespace
 
@@ -65,14 +65,7 @@ Edge gradient_edge(const Tensor& t) {
       auto node = [base = Geometry(b), view = Geometry(x)](Gradients& g) {
         g.set(0, [&] { return view_backward(g.dy(), base, view); });
       };
-      Ref<Node> n = Ref<Node>::adopt(new FunctionNode<decltype(node)>(std::move(node)));
-      n->name = "as_strided";
-      n->next.push_back(base_edge(x.base));
-      n->inputs.push_back({b.sizes, b.dtype});
-      n->outputs.push_back({x.sizes, x.dtype});
-      x.grad_fn = std::move(n);
-      x.output_nr = 0;
-      x.requires_grad = true;
+      set_history(x, new_node("as_strided", {base_edge(x.base)}, {&b}, x, std::move(node)), 0);
     }
     x.view_version = x.version();
   }
@@ -128,31 +121,20 @@ void finish_inplace(const Tensor& x, const Tensor& y) {
     if (!t.base.defined() || t.untracked) t.view_version = t.version();
     return;
   }
-  Ref<Node> node = y.impl()->grad_fn;
-  const int32_t output = y.impl()->output_nr;
   if (!t.base.defined()) {
     t.bump_version();
-    t.grad_fn = std::move(node);
-    t.output_nr = output;
-    t.requires_grad = true;
+    set_history(t, y.impl()->grad_fn, y.impl()->output_nr);
     return;
   }
+  // The base becomes what it was outside the view, and y inside.
   TensorImpl& b = *t.base.impl();
-  const Edge edge = base_edge(t.base);
-  auto slices = Ref<Node>::adopt(new CopySlices(b, t, node, output));
-  slices->name = "copy_slices";
-  slices->next = node->next;
-  slices->inputs = node->inputs;
-  if (slices->next.empty()) {
-    slices->next.emplace_back();
-    slices->inputs.emplace_back();
-  }
-  slices->next[0] = edge;
-  slices->inputs[0] = {b.sizes, b.dtype};
-  slices->outputs.push_back({b.sizes, b.dtype});
-  b.grad_fn = slices;
-  b.output_nr = 0;
-  b.requires_grad = true;
+  auto node = [base = Geometry(b), view = Geometry(t)](Gradients& g) {
+    const Tensor& dy = g.dy();
+    const Tensor inside = as_strided_gather(dy, base.sizes, base.strides, base.offset, view.sizes, view.strides, view.offset);
+    g.set(0, [&] { return outside_view(dy, inside, base, view); });
+    g.set(1, [&] { return inside; });
+  };
+  set_history(b, new_node("copy_slices", {base_edge(t.base), gradient_edge(y)}, {&b, &t}, b, std::move(node)), 0);
   t.bump_version();
   t.requires_grad = true;
   (void)gradient_edge(x);

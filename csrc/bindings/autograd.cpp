@@ -141,20 +141,11 @@ int64_t register_post_accumulate(py::handle self, py::object function) {
   return id;
 }
 
-void retain_grad(py::handle self) {
+void retain_grad_of(py::handle self) {
   const Tensor t = self_of(self);
   DLCORE_CHECK(t.requires_grad(), RuntimeError, "retain_grad: can't retain_grad on a tensor that has requires_grad=False");
-  const Edge e = gradient_edge(t);
-  if (!e.node || t.impl()->retains_grad) return;
-  // The node must not own its output, or neither would ever be freed: the tensor's object is found through the graph's
-  // user, who holds it while interested in its gradient.
-  t.impl()->retains_grad = true;
-  TensorImpl* raw = t.impl();
-  HookList& hooks = hooks_of(t);
-  hooks.entries.emplace_back(0, [raw](const Tensor& g) {
-    raw->grad = g;
-    return Tensor();
-  });
+  (void)gradient_edge(t);  // a view's history may be out of date
+  retain_grad(*t.impl());
 }
 
 void backward_of(py::handle tensors, py::handle gradients, std::optional<bool> retain, bool create, py::handle inputs) {
@@ -213,7 +204,7 @@ void bind_autograd(py::module_& m) {
   m.def("_register_hook", &register_hook);
   m.def("_register_post_accumulate_grad_hook", &register_post_accumulate);
   m.def("_remove_hook", &remove_hook);
-  m.def("_retain_grad", &retain_grad);
+  m.def("_retain_grad", &retain_grad_of);
   m.def("_make_subclass", [](py::type cls, py::handle data, bool requires_grad) {
     Tensor t = self_of(data).detach();
     t.set_requires_grad(requires_grad);

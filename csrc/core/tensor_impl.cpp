@@ -25,7 +25,9 @@ Ref<Storage> new_storage(int64_t bytes, Device device) {
 }
 
 TensorImpl::TensorImpl() = default;
-TensorImpl::~TensorImpl() = default;
+TensorImpl::~TensorImpl() {
+  if (retains_grad && grad_fn) forget_retained(*this);
+}
 void TensorImpl::destroy(TensorImpl* t) { delete t; }
 
 void refresh_geometry(TensorImpl& t) {

@@ -56,7 +56,7 @@ DLCORE_API Tensor shadow(const Tensor& x);
 // backward, it gets its own copy of the elements first.
 DLCORE_API void overwrite(const char* op, const Tensor& x, const Tensor& y, Tensor old);
 
-// inplace("exp_", x, [](const Tensor& x) { return exp(x); }). The op's first input must be x.
+// inplace("exp_", x, [](const Tensor& x) { return exp(x); })
 template <class F>
 Tensor inplace(const char* op, const Tensor& x, const F& f) {
   check_inplace(op, x);
