@@ -13,5 +13,25 @@ from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 __version__ = _core.build_info()["version"]
 newaxis = None
+strided = "strided"
 contiguous_format, preserve_format = "contiguous_format", "preserve_format"
 channels_last, channels_last_3d = "channels_last", "channels_last_3d"
+
+_SUBMODULES = ("cuda", "datasets", "distributions", "models", "nn", "optim", "utils")
+
+
+def __getattr__(name):
+    """Submodules are imported when first used, which keeps `import dlcore` light."""
+    import importlib
+
+    if name in _SUBMODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name in ("save", "load"):
+        from . import serialization
+
+        return getattr(serialization, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_SUBMODULES, "save", "load"})
