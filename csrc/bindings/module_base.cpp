@@ -132,7 +132,13 @@ PyObject* init_subclass(PyObject* type, PyObject* args, PyObject* kwargs) {
 // The state that copy and pickle keep: the instance's __dict__ (the size of the layout would make Python refuse).
 PyObject* get_state(PyObject* object, PyObject*) { return PyObject_GenericGetDict(object, nullptr); }
 
-PyObject* create(PyTypeObject* type, PyObject*, PyObject*) { return type->tp_alloc(type, 0); }
+// object's, which refuses abstract classes, without the arguments: those are __init__'s.
+PyObject* create(PyTypeObject* type, PyObject*, PyObject*) {
+  PyObject* none_given = PyTuple_New(0);
+  PyObject* object = none_given ? PyBaseObject_Type.tp_new(type, none_given, nullptr) : nullptr;
+  Py_XDECREF(none_given);
+  return object;
+}
 
 int traverse(PyObject* object, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(object));
