@@ -1,0 +1,200 @@
+"""dlcore and PyTorch side by side, in one process and in turn, the same code through both.
+
+    python bench/compare.py                        all groups, with 2 threads and with 1
+    python bench/compare.py --group matmul --threads 1 --quick
+
+Every row first checks that both give the same result. Then blocks of calls alternate, with a pause before each so that the
+other library's idle threads have stopped spinning, and a warm-up. A row's figure is the ratio of the medians, PyTorch's time
+over dlcore's: above 1, dlcore is faster. The tables go to the terminal and to bench/results/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import math
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from cases import load
+
+import dlcore
+import dlcore.nn
+import dlcore.optim
+
+EPS = {"float32": 2.0**-23, "float64": 2.0**-52}
+# group: (what it is, bar for the geometric mean, bar for each row)
+BARS = {
+    "matmul": ("matmul", 1.0, 0.85),
+    "large": ("elementwise, broadcast, reduction, softmax, copy, cat, index; 1M..4M elements", 1.3, 0.9),
+    "small": ("one op on 64 elements", 1.8, None),
+    "mlp step": ("MLP 8-64-64-4 batch 32, training step with Adam", 6.0, None),
+    "lenet step": ("LeNet batch 64, training step with Adam", 1.5, None),
+    "mlp inference": ("MLP 8-64-64-4 batch 1, inference", 4.0, None),
+}
+
+
+def arrays(result) -> list[np.ndarray]:
+    items = result if isinstance(result, (tuple, list)) else [result]
+    return [np.asarray(item.detach().numpy()) for item in items]
+
+
+def check_equal(row, mine, theirs) -> None:
+    """|dlcore - PyTorch| <= 8 eps length max|PyTorch|; integers and bools are the same."""
+    mine, theirs = arrays(mine), arrays(theirs)
+    assert len(mine) == len(theirs), f"{len(mine)} results, PyTorch has {len(theirs)}"
+    for a, b in zip(mine, theirs):
+        assert a.shape == b.shape and a.dtype == b.dtype, f"{a.dtype}{a.shape}, PyTorch has {b.dtype}{b.shape}"
+        if a.dtype.kind != "f":
+            assert np.array_equal(a, b), "results differ"
+        elif a.size:
+            # sums lose sqrt(length) roundings on average; a quarter of the worst case is far above that and far below a mistake
+            bound = 8 * EPS[row.dtype] * max(math.sqrt(row.length), 1) * max(np.abs(b).max(), 1.0)
+            error = np.abs(a.astype(np.float64) - b).max()
+            assert error <= bound, f"results differ by {error:.3g}, more than {bound:.3g}"
+
+
+class Timer:
+    """Times blocks of calls of one function."""
+
+    def __init__(self, call, block_s: float):
+        self.call, self.times = call, []
+        self.warm_up_s = block_s / 4
+        start, n = time.perf_counter(), 0
+        while time.perf_counter() - start < block_s:  # also wakes everything up for the first time
+            call()
+            n += 1
+        self.calls = max(1, round(n * block_s / (time.perf_counter() - start)))
+
+    def block(self) -> None:
+        call, clock = self.call, time.perf_counter
+        until = clock() + self.warm_up_s
+        call()
+        while clock() < until:
+            call()
+        start = clock()
+        for _ in range(self.calls):
+            call()
+        self.times.append((clock() - start) / self.calls)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.times)
+
+
+def same_result(row, calls) -> None:
+    results = []
+    for call in calls:
+        for _ in range(row.calls):
+            result = call()
+        results.append(result)
+    for other in results[1:]:
+        check_equal(row, results[0], other)
+
+
+def run(mine, theirs, rounds: int, block_s: float, pause_s: float) -> tuple[float, float]:
+    """Seconds a call takes in dlcore, and in PyTorch (its best layout)."""
+    calls = [mine.make(dlcore)] + [theirs.make(torch, **layout) for layout in theirs.torch_layouts]
+    same_result(mine, calls)  # in a function of its own: results that stay alive change what a call costs
+    timers = [Timer(call, block_s) for call in calls]
+    gc.collect()
+    gc.disable()
+    try:
+        for i in range(rounds):
+            for timer in timers if i % 2 == 0 else reversed(timers):
+                time.sleep(pause_s)
+                timer.block()
+    finally:
+        gc.enable()
+    return timers[0].median, min(t.median for t in timers[1:])
+
+
+def duration(seconds: float) -> str:
+    for unit, scale in (("s", 1), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-9:.0f} ns"
+
+
+def cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def verdict(group: str, ratios: list[float]) -> str:
+    """A line of the summary: geometric mean and minimum against the bars."""
+    what, mean_bar, row_bar = BARS[group]
+    mean, low = math.exp(statistics.fmean(map(math.log, ratios))), min(ratios)
+    passed = mean >= mean_bar and (row_bar is None or low >= row_bar)
+    bar = f"{mean_bar:g}" + (f" ({row_bar:g})" if row_bar else "")
+    return f"| {what} | {len(ratios)} | {mean:.2f} | {low:.2f} | {bar} | {'yes' if passed else '**no**'} |"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--group", action="append", choices=list(BARS), help="only this group (may be repeated)")
+    parser.add_argument("--row", default="", help="only rows whose name contains this")
+    parser.add_argument("--threads", type=int, action="append", help="thread count (may be repeated); default: 2 and 1")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter blocks: for a first look")
+    default = Path(__file__).parent / "results" / "compare.md"
+    parser.add_argument("--output", type=Path, help="where the tables go; default: bench/results/compare.md for a full run")
+    args = parser.parse_args()
+    rows = [
+        (mine, theirs)
+        for mine, theirs in zip(load(), load())
+        if (not args.group or mine.group in args.group) and args.row in mine.name
+    ]
+    full = not (args.group or args.row or args.threads or args.quick)
+    output = args.output or (default if full else None)
+    rounds, block_s, pause_s = (5, 0.005, 0.01) if args.quick else (11, 0.02, 0.015)
+
+    info = dlcore._core.build_info()
+    out = [
+        "# dlcore and PyTorch side by side",
+        "",
+        f"{cpu_name()}; dlcore {dlcore.__version__} (tier {info['tier']}), PyTorch {torch.__version__}, numpy {np.__version__}, "
+        f"Python {platform.python_version()}; {time.strftime('%Y-%m-%d')}; `python bench/compare.py"
+        f"{''.join(' ' + a for a in sys.argv[1:])}`. Ratio: PyTorch's time / dlcore's.",
+    ]
+    print("\n".join(out), flush=True)
+    failed = []
+    for threads in args.threads or (2, 1):
+        dlcore.set_num_threads(threads)
+        torch.set_num_threads(threads)
+        ratios: dict[str, list[float]] = {}
+        table = ["", f"## {threads} thread{'s' * (threads > 1)}", "", "| group | case | dlcore | PyTorch | ratio |",
+                 "|---|---|--:|--:|--:|"]  # fmt: skip
+        print("\n".join(table), flush=True)
+        for row, theirs in rows:
+            try:
+                ours_s, torch_s = run(row, theirs, rounds, block_s, pause_s)
+                ratios.setdefault(row.group, []).append(torch_s / ours_s)
+                line = f"| {row.group} | {row.name} | {duration(ours_s)} | {duration(torch_s)} | {torch_s / ours_s:.2f} |"
+            except Exception as error:  # a row that cannot be measured is reported, and fails the run
+                failed.append(row.name)
+                line = f"| {row.group} | {row.name} | {type(error).__name__}: {str(error).splitlines()[0]} | | |"
+            table.append(line)
+            print(line, flush=True)
+        summary = ["", "| group | rows | geometric mean | lowest | bar | met |", "|---|--:|--:|--:|--:|---|",
+                   *(verdict(g, r) for g, r in ratios.items())]  # fmt: skip
+        print("\n".join(summary), flush=True)
+        out += table + summary
+    if output:
+        output.parent.mkdir(exist_ok=True)
+        output.write_text("\n".join(out) + "\n")
+        print(f"\nwritten to {output}")
+    if failed:
+        print(f"\nnot measured: {', '.join(sorted(set(failed)))}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
