@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _core
 from .function import Function, once_differentiable
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .gradcheck import gradcheck, gradgradcheck
 
 __all__ = [
     "Function",
@@ -39,12 +40,3 @@ def grad(
         return result
     inputs = (inputs,) if isinstance(inputs, _core.Tensor) else inputs
     return tuple(_core.zeros_like(x) if g is None else g for g, x in zip(result, inputs))
-
-
-def __getattr__(name):
-    if name in ("gradcheck", "gradgradcheck"):
-        from . import gradcheck as module
-
-        globals().update(gradcheck=module.gradcheck, gradgradcheck=module.gradgradcheck)
-        return globals()[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

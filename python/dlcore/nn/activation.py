@@ -5,6 +5,8 @@ All keep the input's shape unless they say otherwise; `inplace` overwrites the i
 
 from __future__ import annotations
 
+import warnings
+
 from .. import _core
 from .._core import Tensor
 from . import functional as F
@@ -120,12 +122,23 @@ class Hardtanh(Module):
     """min(max(x, min_val), max_val).
 
     Args:
-        min_val, max_val: the range. Default: -1, 1.
+        min_val, max_val: the range. Default: -1, 1. (`min_value` and `max_value` are their older names.)
         inplace: overwrite the input. Default: False.
     """
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__()
+        if min_value is not None or max_value is not None:
+            warnings.warn("min_value and max_value are deprecated, please use min_val and max_val", stacklevel=2)
+            min_val = min_val if min_value is None else min_value
+            max_val = max_val if max_value is None else max_value
         if max_val <= min_val:
             raise AssertionError(f"max_val ({max_val}) must be larger than min_val ({min_val})")
         self.min_val = min_val

@@ -79,7 +79,7 @@ class Adam(Optimizer):
             group.setdefault("decoupled_weight_decay", False)
         for own in self.state.values():
             if "step" in own:
-                own["step"] = float(own["step"])
+                own["step"] = int(own["step"])
 
     def step(self, closure: Callable | None = None):
         """Change the parameters once; see `Optimizer.step`."""
@@ -93,7 +93,7 @@ class Adam(Optimizer):
                     continue
                 own = self.state[param]
                 if not own:
-                    own.update(step=0.0, exp_avg=_core.zeros_like(param), exp_avg_sq=_core.zeros_like(param))
+                    own.update(step=0, exp_avg=_core.zeros_like(param), exp_avg_sq=_core.zeros_like(param))
                     if amsgrad:
                         own["max_exp_avg_sq"] = _core.zeros_like(param)
                 own["step"] += 1
@@ -114,14 +114,14 @@ class Adam(Optimizer):
                 exp_avg_sqs,
                 max_exp_avg_sqs,
                 steps,
-                lr=float(group["lr"]),
-                beta1=beta1,
-                beta2=beta2,
-                eps=group["eps"],
-                weight_decay=group["weight_decay"],
-                decoupled=group["decoupled_weight_decay"],
-                amsgrad=amsgrad,
-                maximize=group["maximize"],
+                float(group["lr"]),
+                beta1,
+                beta2,
+                group["eps"],
+                group["weight_decay"],
+                group["decoupled_weight_decay"],
+                amsgrad,
+                group["maximize"],
             )
         return loss
 

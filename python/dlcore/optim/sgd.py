@@ -80,7 +80,7 @@ class SGD(Optimizer):
                     params.append(param)
                     grads.append(grad)
             if group["momentum"] == 0:
-                _pass(group, params, grads, [], dampening=0)
+                _pass(group, params, grads, [], first_step=False)
                 continue
             fresh, known = ([], [], []), ([], [], [])
             for param, grad in zip(params, grads, strict=True):
@@ -91,22 +91,22 @@ class SGD(Optimizer):
                     buffer = state["momentum_buffer"] = _core.zeros_like(param)
                 for each, value in zip(lists, (param, grad, buffer), strict=True):
                     each.append(value)
-            _pass(group, *fresh, dampening=0)  # from zero and undampened, the buffer becomes the gradient
-            _pass(group, *known, dampening=group["dampening"])
+            _pass(group, *fresh, first_step=True)
+            _pass(group, *known, first_step=False)
         return loss
 
 
-def _pass(group: dict, params: list, grads: list, buffers: list, dampening: float) -> None:
-    if not params:
-        return
-    _core._sgd_step(
-        params,
-        grads,
-        buffers,
-        lr=float(group["lr"]),
-        momentum=float(group["momentum"]),
-        dampening=float(dampening),
-        weight_decay=float(group["weight_decay"]),
-        nesterov=group["nesterov"],
-        maximize=group["maximize"],
-    )
+def _pass(group: dict, params: list, grads: list, buffers: list, first_step: bool) -> None:
+    if params:
+        _core._sgd_step(
+            params,
+            grads,
+            buffers,
+            float(group["lr"]),
+            group["momentum"],
+            group["dampening"],
+            group["weight_decay"],
+            group["nesterov"],
+            group["maximize"],
+            first_step,
+        )
