@@ -3,6 +3,7 @@
 namespace dlcore::bindings {
 
 // Each family's ops are bound in the file of its name.
+void bind_linalg(Ops& ops);
 void bind_elementwise(Ops& ops);
 void bind_optim(Ops& ops);
 void bind_creation(Ops& ops);
@@ -12,6 +13,7 @@ void bind_shape(Ops& ops);
 [[gnu::weak]] int tensor_setitem(PyObject*, PyObject*, PyObject*) { return -1; }
 
 void bind_families(Ops& ops) {
+  bind_linalg(ops);
   bind_elementwise(ops);
   bind_optim(ops);
   bind_creation(ops);

@@ -19,6 +19,7 @@ namespace dlcore {
   KERNEL(gemm_packed_b_size, int64_t(const kernel::Gemm&))                                            \
   KERNEL(gemm_pack_a, void(const kernel::Gemm&, void* packed))                                        \
   KERNEL(gemm_pack_b, void(const kernel::Gemm&, void* packed))                                        \
+  KERNEL(gemm_int64, void(const kernel::GemmBatch&))                                                  \
   /* elements by index: kernels/index.h, kernels/cpu/index.cpp; false where an index is out of range */\
   KERNEL(index_read, bool(const kernel::Indexed&, int64_t item, const void* x, void* y))              \
   KERNEL(index_write, bool(const kernel::Indexed&, kernel::IndexWrite, DType, void* x, const void* y))\

@@ -5,6 +5,7 @@ namespace dlcore::kernel::DLCORE_TIER {
 // Each family fills its own part of the table.
 void fill_elementwise(KernelTable& t);
 void fill_gemm(KernelTable& t);
+void fill_gemm_int64(KernelTable& t);
 void fill_index(KernelTable& t);
 void fill_mask(KernelTable& t);
 void fill_optim(KernelTable& t);
@@ -16,6 +17,7 @@ void fill_tiles(KernelTable& t);
 void fill_tier(KernelTable& t) {
   fill_elementwise(t);
   fill_gemm(t);
+  fill_gemm_int64(t);
   fill_index(t);
   fill_mask(t);
   fill_optim(t);

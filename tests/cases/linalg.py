@@ -1,0 +1,36 @@
+import numpy as np
+
+from . import arr, case
+
+for a, b in [((3, 4), (4, 5)), ((1, 7), (7, 1)), ((2, 3, 4), (4, 5)), ((2, 3, 4), (2, 4, 5)), ((2, 1, 3, 4), (5, 4, 2)),
+             ((4,), (4,)), ((4,), (4, 3)), ((3, 4), (4,)), ((2, 3, 4), (4,)), ((4,), (2, 4, 3)), ((33, 17), (17, 65)),
+             ((3, 4), (2, 4, 5)), ((1, 1), (1, 1))]:  # fmt: skip
+    case("matmul", lambda d, a, b: d.matmul(a, b), [arr(*a), arr(*b)], np.matmul, length=a[-1])
+case("matmul_transposed", lambda d, a, b: a.T @ b.T, [arr(4, 3), arr(5, 4)], lambda a, b: a.T @ b.T, length=4)
+case("matmul_gradgrad", lambda d, a, b: a @ b, [arr(2, 3), arr(3, 2)], np.matmul, length=3, gradgrad=True)
+case("matmul_batch_strides", lambda d, a, b: d.matmul(a.permute(2, 0, 1), b), [arr(3, 4, 2), arr(4, 5)],
+     lambda a, b: a.transpose(2, 0, 1) @ b, length=4)  # fmt: skip
+case("mm", lambda d, a, b: d.mm(a, b), [arr(5, 6), arr(6, 3)], np.matmul, length=6)
+case("bmm", lambda d, a, b: d.bmm(a, b), [arr(3, 5, 6), arr(3, 6, 2)], np.matmul, length=6)
+case("mv", lambda d, a, x: d.mv(a, x), [arr(5, 6), arr(6)], np.matmul, length=6)
+case("dot", lambda d, a, b: d.dot(a, b), [arr(9), arr(9)], np.dot, length=9)
+case("inner", lambda d, a, b: d.inner(a, b), [arr(2, 3, 4), arr(5, 4)], np.inner, length=4)
+case("outer", lambda d, a, b: d.outer(a, b), [arr(3), arr(4)], np.outer)
+for c in [(3, 5), (5,), (1, 5), (3, 1), ()]:
+    case("addmm", lambda d, c, a, b: d.addmm(c, a, b, beta=0.5, alpha=2), [arr(*c), arr(3, 4), arr(4, 5)],
+         lambda c, a, b: 0.5 * c + 2 * (a @ b), length=5)  # fmt: skip
+case("addmm_bias", lambda d, c, a, b: d.addmm(c, a, b), [arr(5), arr(3, 4), arr(4, 5)], lambda c, a, b: c + a @ b, length=5)
+case("addmv", lambda d, c, a, x: d.addmv(c, a, x, beta=2, alpha=3), [arr(3), arr(3, 4), arr(4)],
+     lambda c, a, x: 2 * c + 3 * (a @ x), length=5)  # fmt: skip
+case("addr", lambda d, c, a, b: d.addr(c, a, b, beta=2, alpha=3), [arr(3, 4), arr(3), arr(4)],
+     lambda c, a, b: 2 * c + 3 * np.outer(a, b), length=2)  # fmt: skip
+case("baddbmm", lambda d, c, a, b: d.baddbmm(c, a, b, beta=2, alpha=3), [arr(2, 3, 5), arr(2, 3, 4), arr(2, 4, 5)],
+     lambda c, a, b: 2 * c + 3 * (a @ b), length=5)  # fmt: skip
+case("addbmm", lambda d, c, a, b: d.addbmm(c, a, b), [arr(3, 5), arr(2, 3, 4), arr(2, 4, 5)],
+     lambda c, a, b: c + (a @ b).sum(0), length=9)  # fmt: skip
+for x in [(4,), (3, 4), (2, 3, 4)]:
+    case("linear", lambda d, x, w, b: d.nn.functional.linear(x, w, b), [arr(*x), arr(5, 4), arr(5)],
+         lambda x, w, b: x @ w.T + b, length=5)  # fmt: skip
+case("linear_no_bias", lambda d, x, w: d.nn.functional.linear(x, w), [arr(7, 4), arr(5, 4)], lambda x, w: x @ w.T, length=4)
+case("linear_gradgrad", lambda d, x, w, b: d.nn.functional.linear(x, w, b), [arr(3, 4), arr(2, 4), arr(2)],
+     lambda x, w, b: x @ w.T + b, length=5, gradgrad=True)  # fmt: skip
