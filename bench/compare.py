@@ -3,9 +3,9 @@
     python bench/compare.py                        all groups, with 2 threads and with 1
     python bench/compare.py --group matmul --threads 1 --quick
 
-Every row first checks that both give the same result. Then blocks of calls alternate, with a pause before each so that the
-other library's idle threads have stopped spinning, and a warm-up. A row's figure is the ratio of the medians, PyTorch's time
-over dlcore's: above 1, dlcore is faster. The tables go to the terminal and to bench/results/.
+Every row first checks that both give the same result. Then blocks of calls alternate, with a pause before each so that
+the other library's idle threads have stopped spinning, and a warm-up. A row's figure is the ratio of the medians,
+PyTorch's time over dlcore's: above 1, dlcore is faster. The tables go to the terminal and to bench/results/.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def arrays(result) -> list[np.ndarray]:
 
 
 def check_equal(row, mine, theirs) -> None:
-    """|dlcore - PyTorch| <= 8 eps length max|PyTorch|; integers and bools are the same."""
+    """|dlcore - PyTorch| <= 8 eps sqrt(length) max|PyTorch|; integers and bools are the same."""
     mine, theirs = arrays(mine), arrays(theirs)
     assert len(mine) == len(theirs), f"{len(mine)} results, PyTorch has {len(theirs)}"
     for a, b in zip(mine, theirs):
@@ -53,7 +53,7 @@ def check_equal(row, mine, theirs) -> None:
         if a.dtype.kind != "f":
             assert np.array_equal(a, b), "results differ"
         elif a.size:
-            # sums lose sqrt(length) roundings on average; a quarter of the worst case is far above that and far below a mistake
+            # independent roundings add up like their square root; a wrong result is off by far more than 8 times that
             bound = 8 * EPS[row.dtype] * max(math.sqrt(row.length), 1) * max(np.abs(b).max(), 1.0)
             error = np.abs(a.astype(np.float64) - b).max()
             assert error <= bound, f"results differ by {error:.3g}, more than {bound:.3g}"
@@ -145,7 +145,9 @@ def main() -> int:
     parser.add_argument("--threads", type=int, action="append", help="thread count (may be repeated); default: 2 and 1")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter blocks: for a first look")
     default = Path(__file__).parent / "results" / "compare.md"
-    parser.add_argument("--output", type=Path, help="where the tables go; default: bench/results/compare.md for a full run")
+    parser.add_argument(
+        "--output", type=Path, help="where the tables go; default: bench/results/compare.md for a full run"
+    )
     args = parser.parse_args()
     rows = [
         (mine, theirs)
@@ -160,8 +162,8 @@ def main() -> int:
     out = [
         "# dlcore and PyTorch side by side",
         "",
-        f"{cpu_name()}; dlcore {dlcore.__version__} (tier {info['tier']}), PyTorch {torch.__version__}, numpy {np.__version__}, "
-        f"Python {platform.python_version()}; {time.strftime('%Y-%m-%d')}; `python bench/compare.py"
+        f"{cpu_name()}; dlcore {dlcore.__version__} (tier {info['tier']}), PyTorch {torch.__version__}, "
+        f"numpy {np.__version__}, Python {platform.python_version()}; {time.strftime('%Y-%m-%d')}; `python bench/compare.py"
         f"{''.join(' ' + a for a in sys.argv[1:])}`. Ratio: PyTorch's time / dlcore's.",
     ]
     print("\n".join(out), flush=True)
@@ -177,7 +179,9 @@ def main() -> int:
             try:
                 ours_s, torch_s = run(row, theirs, rounds, block_s, pause_s)
                 ratios.setdefault(row.group, []).append(torch_s / ours_s)
-                line = f"| {row.group} | {row.name} | {duration(ours_s)} | {duration(torch_s)} | {torch_s / ours_s:.2f} |"
+                line = (
+                    f"| {row.group} | {row.name} | {duration(ours_s)} | {duration(torch_s)} | {torch_s / ours_s:.2f} |"
+                )
             except Exception as error:  # a row that cannot be measured is reported, and fails the run
                 failed.append(row.name)
                 line = f"| {row.group} | {row.name} | {type(error).__name__}: {str(error).splitlines()[0]} | | |"

@@ -3,8 +3,8 @@
     python tools/stubs.py            prints the text
     python tools/stubs.py --write    writes it into this source tree
 
-Ops know their signatures (`_core._stubs()`), pybind11's functions state theirs in their docstrings, methods written in Python
-are inspected. What none of them says, the types of properties and of special methods, stands in the tables below.
+Ops know their signatures (`_core._stubs()`), pybind11's functions state theirs in their docstrings, methods written in
+Python are inspected. What none of them says, the types of properties and of special methods, stands in tables below.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dlcore import _core
 
-HEAD = '''\
+HEAD = """\
 # Written by tools/stubs.py from the module itself: run it again rather than edit this.
 # mypy: disable-error-code="misc, override, overload-overlap, overload-cannot-match"
 import builtins
@@ -27,11 +27,17 @@ from typing import Any, ClassVar, TypeAlias, overload
 import numpy
 
 Number: TypeAlias = builtins.bool | builtins.int | builtins.float
-'''
+"""
 
 # Names that Tensor or the module use for something else, so that an annotation must say which one it means.
 QUALIFIED = {name: f"builtins.{name}" for name in ("bool", "float", "int", "str", "type", "tuple", "list", "dict")}
-QUALIFIED |= {"dtype": "_dtype", "device": "_device", "object": "Any", "handle": "Any", "numpy.ndarray": "numpy.ndarray[Any, Any]"}
+QUALIFIED |= {
+    "dtype": "_dtype",
+    "device": "_device",
+    "object": "Any",
+    "handle": "Any",
+    "numpy.ndarray": "numpy.ndarray[Any, Any]",
+}
 
 PROPERTIES = {
     "bool": "is_cpu is_cuda is_floating_point is_complex is_leaf is_signed is_sparse requires_grad retains_grad",
@@ -122,7 +128,9 @@ def definition(text: str, decorators: tuple[str, ...] = ()) -> str:
     args.kw_defaults = [d and literal(d) for d in args.kw_defaults]
     result = RESULT.get(node.name) if not args.args or args.args[0].arg != "self" else None
     node.returns = qualify(ast.parse(result, mode="eval").body if result else node.returns or ast.Name("Any"))
-    return "".join(f"@{d}\n" for d in decorators) + ast.unparse(ast.fix_missing_locations(node)).replace(":\n    ...", ": ...")
+    return "".join(f"@{d}\n" for d in decorators) + ast.unparse(ast.fix_missing_locations(node)).replace(
+        ":\n    ...", ": ..."
+    )
 
 
 def ops() -> tuple[list[str], list[str]]:
@@ -168,7 +176,11 @@ def class_stub(name: str, kind: type) -> str:
     base = next(b for b in kind.__mro__[1:] if "pybind11" not in b.__name__)
     special = set(dir(base)) - {"__eq__", "__ne__"} if kind is _core.Tensor else set(dir(base))
     for member, value in sorted(vars(kind).items()):
-        if type(value).__name__ in ("op_method", "dict") or member.startswith("_pybind11") or member in ("__dict__", "__weakref__", "__module__"):
+        if (
+            type(value).__name__ in ("op_method", "dict")
+            or member.startswith("_pybind11")
+            or member in ("__dict__", "__weakref__", "__module__")
+        ):
             continue
         if member in special and member not in ("__init__",):
             continue
@@ -179,7 +191,10 @@ def class_stub(name: str, kind: type) -> str:
         elif kind is _core.Tensor and member in SPECIAL_SIGNATURE:
             body.append(definition(f"def {member}{SPECIAL_SIGNATURE[member]}: ..."))
         elif callable(value) and member not in ("__init__", "__new__") or type(value).__name__ == "instancemethod":
-            body.extend(pybind_function(member, value) or ([] if member.startswith("__") else [f"def {member}(self, *args: Any) -> Any: ..."]))
+            body.extend(
+                pybind_function(member, value)
+                or ([] if member.startswith("__") else [f"def {member}(self, *args: Any) -> Any: ..."])
+            )
     if kind is _core.Tensor:
         body.extend(ops()[0])
     text = "\n".join(filter(None, body)) or "..."
@@ -202,7 +217,9 @@ def generate() -> str:
             functions.extend(pybind_function(name, value) or [f"def {name}(*args: Any, **kwargs: Any) -> Any: ..."])
         else:
             constants.append(f"{name}: {type(value).__name__}")
-    text = HEAD + "\n" + "\n".join(classes) + "\n" + "\n".join(constants) + "\n\n" + "\n".join(functions + ops()[1]) + "\n"
+    text = (
+        HEAD + "\n" + "\n".join(classes) + "\n" + "\n".join(constants) + "\n\n" + "\n".join(functions + ops()[1]) + "\n"
+    )
     ast.parse(text)
     return text
 

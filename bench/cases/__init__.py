@@ -23,9 +23,11 @@ class Row:
     group: str
     name: str
     make: Callable  # make(d, **layout) -> call
-    length: int  # roundings that add up in one element of the result: the comparison allows 8 eps times it
+    length: int  # roundings that add up in one element of the result: the comparison allows 8 eps times its root
     dtype: str = "float32"
-    torch_layouts: list[dict] = field(default_factory=lambda: [{}])  # keyword arguments of make; PyTorch's best one counts
+    torch_layouts: list[dict] = field(
+        default_factory=lambda: [{}]
+    )  # keyword arguments of make; PyTorch's best one counts
     calls: int = 1  # calls before results are compared: training steps
 
 
@@ -46,8 +48,9 @@ def integers(high: int, *shape: int) -> np.ndarray:
 def load() -> list[Row]:
     """All rows, in the order of the table.
 
-    Every call executes the modules anew. Python specializes a function's bytecode for the types that it meets, so the two
-    libraries must not meet in one function: each gets its own, as a program that uses one of them has."""
+    Every call executes the modules anew. Python specializes a function's bytecode for the types that it meets, so the
+    two libraries must not meet in one function: each gets its own, as a program that uses one of them has.
+    """
     ROWS.clear()
     for module in ("matmul", "large", "small", "models"):
         sys.modules.pop(f"{__name__}.{module}", None)

@@ -13,7 +13,10 @@ def large(name, call, *arrays, length=8, dtype="float32"):
     """Row for call(d, *tensors); an array is given as itself or as its shape."""
 
     def make(d):
-        inputs = [d.tensor(values(*a, seed=str(i), dtype=dtype) if isinstance(a, tuple) else a()) for i, a in enumerate(arrays)]
+        inputs = [
+            d.tensor(values(*a, seed=str(i), dtype=dtype) if isinstance(a, tuple) else a())
+            for i, a in enumerate(arrays)
+        ]
         return lambda: call(d, *inputs)
 
     row("large", name, make, length=length, dtype=dtype)
@@ -87,7 +90,14 @@ large("stack of 4", lambda d, *x: d.stack(x, 1), *[(2048, 512)] * 4)
 large("index_select of rows", lambda d, x, i: d.index_select(x, 0, i), SQUARE, lambda: integers(2048, 1024))
 large("x[rows]", lambda d, x, i: x[i], (32000, 128), lambda: integers(32000, 8192))
 large("gather", lambda d, x, i: d.gather(x, 1, i), ROWS, lambda: integers(512, 4096, 512))
-large("index_add of rows", lambda d, x, i, y: d.index_add(x, 0, i, y), (4096, 256), lambda: integers(4096, 4096), (4096, 256), length=16)
+large(
+    "index_add of rows",
+    lambda d, x, i, y: d.index_add(x, 0, i, y),
+    (4096, 256),
+    lambda: integers(4096, 4096),
+    (4096, 256),
+    length=16,
+)
 large("masked_fill", lambda d, x, m: x.masked_fill(m, 0.0), (M,), mask(M))
 large("x[mask]", lambda d, x, m: x[m], (M,), mask(M))
 large("sort rows", lambda d, x: d.sort(x, 1)[0], (2048, 512))

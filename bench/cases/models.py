@@ -21,7 +21,14 @@ def mlp(d):
 
 def lenet(d):
     nn = d.nn
-    features = [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)]
+    features = [
+        nn.Conv2d(1, 6, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+    ]
     classifier = [nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)]
     return filled(d, nn.Sequential(*features, nn.Flatten(), *classifier))
 
@@ -64,5 +71,12 @@ def mlp_inference(d):
 # A step of Adam may move a weight by lr for any rounding of a gradient near 0, but in the loss of the first steps that
 # stays in the order of the roundings of the longest sum, times the layers that it goes through.
 row("mlp step", "MLP 8-64-64-4, batch 32", mlp_step, length=64 * 8, calls=STEPS)
-row("lenet step", "LeNet, batch 64", lenet_step, length=400 * 16, calls=STEPS, torch_layouts=[{}, {"channels_last": True}])
+row(
+    "lenet step",
+    "LeNet, batch 64",
+    lenet_step,
+    length=400 * 16,
+    calls=STEPS,
+    torch_layouts=[{}, {"channels_last": True}],
+)
 row("mlp inference", "MLP 8-64-64-4, batch 1", mlp_inference, length=64 * 4)
