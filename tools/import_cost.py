@@ -27,13 +27,10 @@ def main() -> int:
     parser.add_argument("--max-mb", type=float, default=float("inf"))
     parser.add_argument("--runs", type=int, default=10)
     args = parser.parse_args()
-    runs = [
-        [
-            float(v)
-            for v in subprocess.run([sys.executable, "-c", MEASURE], check=True, capture_output=True).stdout.split()
-        ]
-        for _ in range(args.runs)
-    ]
+    runs = []
+    for _ in range(args.runs):
+        output = subprocess.run([sys.executable, "-c", MEASURE], check=True, capture_output=True).stdout
+        runs.append([float(value) for value in output.split()])
     ms, mb = (min(column) for column in zip(*runs))
     print(f"import dlcore: {ms:.1f} ms and {mb:.1f} MB more than import numpy")
     return 0 if ms < args.max_ms and mb < args.max_mb else 1
