@@ -5,16 +5,15 @@ namespace dlcore::bindings {
 // Each family's ops are bound in the file of its name.
 void bind_linalg(Ops& ops);
 void bind_elementwise(Ops& ops);
+void bind_indexing(Ops& ops);
 void bind_optim(Ops& ops);
 void bind_creation(Ops& ops);
 void bind_shape(Ops& ops);
 
-[[gnu::weak]] PyObject* tensor_getitem(PyObject*, PyObject*) { return nullptr; }
-[[gnu::weak]] int tensor_setitem(PyObject*, PyObject*, PyObject*) { return -1; }
-
 void bind_families(Ops& ops) {
   bind_linalg(ops);
   bind_elementwise(ops);
+  bind_indexing(ops);
   bind_optim(ops);
   bind_creation(ops);
   bind_shape(ops);

@@ -34,11 +34,11 @@ enum class IndexWrite : uint8_t { Copy, Add, Multiply, Min, Max };
 
 // The elements of a contiguous array that a mask names, counted chunk by chunk so that chunks can work side by side.
 struct Masked {
-  const uint8_t* mask;     // n, each 0 or 1
+  const uint8_t* mask;  // n, each 0 or 1
   int64_t n;
-  int64_t chunk;           // elements a chunk
-  const int64_t* first;    // how many are named before each chunk: ceil(n / chunk)
-  int64_t named;           // how many in all
+  int64_t chunk;         // elements a chunk
+  const int64_t* first;  // how many are named before each chunk: ceil(n / chunk)
+  int64_t named;         // how many in all
 };
 
 // y = mask ? value : x over a space of coordinates; y may be x.

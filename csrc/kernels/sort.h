@@ -3,8 +3,8 @@
 
 #include "dlcore/dtype.h"
 
-// Order: sorting, selection and binary search along contiguous rows. NaN is larger than every number and -0 equals 0, as
-// in PyTorch.
+// Order: sorting, selection and binary search along contiguous rows. NaN is larger than every number and -0 equals 0,
+// as in PyTorch.
 namespace dlcore::kernel {
 
 struct Sort {
@@ -25,8 +25,8 @@ struct Search {
   const void* boundaries;  // (rows or 1, n), ascending
   const void* values;      // (rows, m)
   int64_t* y;              // (rows, m)
-  bool shared = true;  // one row of boundaries for all
-  bool right = false;  // first boundary above the value, rather than the first not below it
+  bool shared = true;      // one row of boundaries for all
+  bool right = false;      // first boundary above the value, rather than the first not below it
 };
 
 }  // namespace dlcore::kernel

@@ -7,15 +7,16 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-constexpr int64_t kBlock = 512;         // offsets computed at a time
-constexpr int64_t kGrain = 1 << 14;     // elements a task
+constexpr int64_t kBlock = 512;      // offsets computed at a time
+constexpr int64_t kGrain = 1 << 14;  // elements a task
 
 int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 
 // offset[j] += index[j * stride] * step; false where an index is out of range.
 template <class I>
-DLCORE_INLINE bool add_run(const I* index, int64_t stride, int64_t n, int64_t size, int64_t step, int64_t wrap, int64_t* offset) {
+DLCORE_INLINE bool add_run(const I* index, int64_t stride, int64_t n, int64_t size, int64_t step, int64_t wrap,
+                           int64_t* offset) {
   uint64_t bad = 0;
   for (int64_t j = 0; j < n; ++j) {
     int64_t i = static_cast<int64_t>(index[j * stride]);
@@ -159,10 +160,14 @@ bool read(const Indexed& s, const void* x, void* y) {
 
 bool index_read(const Indexed& s, int64_t item, const void* x, void* y) {
   switch (item) {
-    case 1: return read<uint8_t>(s, x, y);
-    case 2: return read<uint16_t>(s, x, y);
-    case 4: return read<uint32_t>(s, x, y);
-    default: return read<uint64_t>(s, x, y);
+    case 1:
+      return read<uint8_t>(s, x, y);
+    case 2:
+      return read<uint16_t>(s, x, y);
+    case 4:
+      return read<uint32_t>(s, x, y);
+    default:
+      return read<uint64_t>(s, x, y);
   }
 }
 
@@ -170,26 +175,36 @@ bool index_read(const Indexed& s, int64_t item, const void* x, void* y) {
 
 struct Copy {
   template <class T>
-  static DLCORE_INLINE T apply(T, T y) { return y; }
+  static DLCORE_INLINE T apply(T, T y) {
+    return y;
+  }
 };
 struct Add {
   template <class T>
-  static DLCORE_INLINE T apply(T x, T y) { return static_cast<T>(x + y); }
+  static DLCORE_INLINE T apply(T x, T y) {
+    return static_cast<T>(x + y);
+  }
   static DLCORE_INLINE bool apply(bool x, bool y) { return x | y; }
 };
 struct Multiply {
   template <class T>
-  static DLCORE_INLINE T apply(T x, T y) { return static_cast<T>(x * y); }
+  static DLCORE_INLINE T apply(T x, T y) {
+    return static_cast<T>(x * y);
+  }
   static DLCORE_INLINE bool apply(bool x, bool y) { return x & y; }
 };
 // NaN wins, as in PyTorch's amin and amax.
 struct Min {
   template <class T>
-  static DLCORE_INLINE T apply(T x, T y) { return (x < y) | (x != x) ? x : y; }
+  static DLCORE_INLINE T apply(T x, T y) {
+    return (x < y) | (x != x) ? x : y;
+  }
 };
 struct Max {
   template <class T>
-  static DLCORE_INLINE T apply(T x, T y) { return (x > y) | (x != x) ? x : y; }
+  static DLCORE_INLINE T apply(T x, T y) {
+    return (x > y) | (x != x) ? x : y;
+  }
 };
 
 template <class Op, class T>
@@ -237,39 +252,56 @@ bool write(const Indexed& s, void* x, const void* y) {
     unit = s.x_strides[d] == 1 ? 16 : 1;  // threads don't share cache lines
     if (s.sizes[d] >= 16 && !row) break;
   }
-  return split(s, dim, unit, [&](Part part) {
-    return write_part<Op>(s, part, rows, static_cast<T*>(x), static_cast<const T*>(y));
-  });
+  return split(s, dim, unit,
+               [&](Part part) { return write_part<Op>(s, part, rows, static_cast<T*>(x), static_cast<const T*>(y)); });
 }
 
 template <class Op>
 bool reduce_into(const Indexed& s, DType dtype, void* x, const void* y) {
   switch (dtype) {
-    case DType::Float32: return write<Op, float>(s, x, y);
-    case DType::Float64: return write<Op, double>(s, x, y);
-    case DType::Int8: return write<Op, int8_t>(s, x, y);
-    case DType::Int16: return write<Op, int16_t>(s, x, y);
-    case DType::Int32: return write<Op, int32_t>(s, x, y);
-    case DType::Int64: return write<Op, int64_t>(s, x, y);
-    case DType::UInt8: return write<Op, uint8_t>(s, x, y);
-    case DType::Bool: return write<Op, bool>(s, x, y);
-    default: return false;
+    case DType::Float32:
+      return write<Op, float>(s, x, y);
+    case DType::Float64:
+      return write<Op, double>(s, x, y);
+    case DType::Int8:
+      return write<Op, int8_t>(s, x, y);
+    case DType::Int16:
+      return write<Op, int16_t>(s, x, y);
+    case DType::Int32:
+      return write<Op, int32_t>(s, x, y);
+    case DType::Int64:
+      return write<Op, int64_t>(s, x, y);
+    case DType::UInt8:
+      return write<Op, uint8_t>(s, x, y);
+    case DType::Bool:
+      return write<Op, bool>(s, x, y);
+    default:
+      return false;
   }
 }
 
 bool index_write(const Indexed& s, IndexWrite op, DType dtype, void* x, const void* y) {
   switch (op) {
-    case IndexWrite::Add: return reduce_into<Add>(s, dtype, x, y);
-    case IndexWrite::Multiply: return reduce_into<Multiply>(s, dtype, x, y);
-    case IndexWrite::Min: return reduce_into<Min>(s, dtype, x, y);
-    case IndexWrite::Max: return reduce_into<Max>(s, dtype, x, y);
-    case IndexWrite::Copy: break;
+    case IndexWrite::Add:
+      return reduce_into<Add>(s, dtype, x, y);
+    case IndexWrite::Multiply:
+      return reduce_into<Multiply>(s, dtype, x, y);
+    case IndexWrite::Min:
+      return reduce_into<Min>(s, dtype, x, y);
+    case IndexWrite::Max:
+      return reduce_into<Max>(s, dtype, x, y);
+    case IndexWrite::Copy:
+      break;
   }
   switch (item_size(dtype)) {
-    case 1: return write<Copy, uint8_t>(s, x, y);
-    case 2: return write<Copy, uint16_t>(s, x, y);
-    case 4: return write<Copy, uint32_t>(s, x, y);
-    default: return write<Copy, uint64_t>(s, x, y);
+    case 1:
+      return write<Copy, uint8_t>(s, x, y);
+    case 2:
+      return write<Copy, uint16_t>(s, x, y);
+    case 4:
+      return write<Copy, uint32_t>(s, x, y);
+    default:
+      return write<Copy, uint64_t>(s, x, y);
   }
 }
 

@@ -3,8 +3,9 @@
 #include "kernels/index.h"
 #include "kernels/list.h"
 
-// What a boolean mask names: its elements are counted chunk by chunk, and each chunk then works from its own place in the
-// packed array. Inside a chunk no branch depends on the mask: every element is written, and the end moves on by 0 or 1.
+// What a boolean mask names: its elements are counted chunk by chunk, and each chunk then works from its own place in
+// the packed array. Inside a chunk no branch depends on the mask: every element is written, and the end moves on by 0
+// or 1.
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
@@ -58,10 +59,14 @@ void select(const Masked& m, const T* x, T* y) {
 
 void masked_select(const Masked& m, int64_t item, const void* x, void* y) {
   switch (item) {
-    case 1: return select(m, static_cast<const uint8_t*>(x), static_cast<uint8_t*>(y));
-    case 2: return select(m, static_cast<const uint16_t*>(x), static_cast<uint16_t*>(y));
-    case 4: return select(m, static_cast<const uint32_t*>(x), static_cast<uint32_t*>(y));
-    default: return select(m, static_cast<const uint64_t*>(x), static_cast<uint64_t*>(y));
+    case 1:
+      return select(m, static_cast<const uint8_t*>(x), static_cast<uint8_t*>(y));
+    case 2:
+      return select(m, static_cast<const uint16_t*>(x), static_cast<uint16_t*>(y));
+    case 4:
+      return select(m, static_cast<const uint32_t*>(x), static_cast<uint32_t*>(y));
+    default:
+      return select(m, static_cast<const uint64_t*>(x), static_cast<uint64_t*>(y));
   }
 }
 
@@ -81,10 +86,14 @@ void scatter(const Masked& m, T* x, const T* source) {
 
 void masked_scatter(const Masked& m, int64_t item, void* x, const void* source) {
   switch (item) {
-    case 1: return scatter(m, static_cast<uint8_t*>(x), static_cast<const uint8_t*>(source));
-    case 2: return scatter(m, static_cast<uint16_t*>(x), static_cast<const uint16_t*>(source));
-    case 4: return scatter(m, static_cast<uint32_t*>(x), static_cast<const uint32_t*>(source));
-    default: return scatter(m, static_cast<uint64_t*>(x), static_cast<const uint64_t*>(source));
+    case 1:
+      return scatter(m, static_cast<uint8_t*>(x), static_cast<const uint8_t*>(source));
+    case 2:
+      return scatter(m, static_cast<uint16_t*>(x), static_cast<const uint16_t*>(source));
+    case 4:
+      return scatter(m, static_cast<uint32_t*>(x), static_cast<const uint32_t*>(source));
+    default:
+      return scatter(m, static_cast<uint64_t*>(x), static_cast<const uint64_t*>(source));
   }
 }
 
@@ -101,8 +110,9 @@ void mask_coordinates(const Masked& m, int ndim, const int64_t* sizes, int64_t* 
             for (int64_t j = 0; j < n; ++j) {
               // 32-bit division is several times faster than 64-bit
               const int64_t i = packed[j];
-              const int64_t q = (i | size) >> 32 ? i / size
-                                                 : static_cast<int64_t>(static_cast<uint32_t>(i) / static_cast<uint32_t>(size));
+              const int64_t q = (i | size) >> 32
+                                    ? i / size
+                                    : static_cast<int64_t>(static_cast<uint32_t>(i) / static_cast<uint32_t>(size));
               out[j] = i - q * size;
               packed[j] = q;
             }
@@ -164,10 +174,14 @@ void fill(const MaskedFill& f) {
 
 void masked_fill(const MaskedFill& f, int64_t item) {
   switch (item) {
-    case 1: return fill<uint8_t>(f);
-    case 2: return fill<uint16_t>(f);
-    case 4: return fill<uint32_t>(f);
-    default: return fill<uint64_t>(f);
+    case 1:
+      return fill<uint8_t>(f);
+    case 2:
+      return fill<uint16_t>(f);
+    case 4:
+      return fill<uint32_t>(f);
+    default:
+      return fill<uint64_t>(f);
   }
 }
 

@@ -63,27 +63,37 @@ struct IntTag {
 template <class F>
 DLCORE_INLINE void with_tag(DType dtype, const F& f) {
   switch (dtype) {
-    case DType::Float32: return f(Float32Tag{});
-    case DType::Float64: return f(Float64Tag{});
-    case DType::BFloat16: return f(BFloat16Tag{});
-    case DType::Float16: return f(Float16Tag{});
-    case DType::Int8: return f(IntTag<uint8_t, true>{});
-    case DType::Int16: return f(IntTag<uint16_t, true>{});
-    case DType::Int32: return f(IntTag<uint32_t, true>{});
-    case DType::Int64: return f(IntTag<uint64_t, true>{});
+    case DType::Float32:
+      return f(Float32Tag{});
+    case DType::Float64:
+      return f(Float64Tag{});
+    case DType::BFloat16:
+      return f(BFloat16Tag{});
+    case DType::Float16:
+      return f(Float16Tag{});
+    case DType::Int8:
+      return f(IntTag<uint8_t, true>{});
+    case DType::Int16:
+      return f(IntTag<uint16_t, true>{});
+    case DType::Int32:
+      return f(IntTag<uint32_t, true>{});
+    case DType::Int64:
+      return f(IntTag<uint64_t, true>{});
     case DType::UInt8:
-    case DType::Bool: return f(IntTag<uint8_t, false>{});
+    case DType::Bool:
+      return f(IntTag<uint8_t, false>{});
   }
 }
 
 // ---- sort
 
-constexpr int64_t kTiny = 64;           // rows up to here are ranked by comparing all pairs
-constexpr int64_t kSmall = 2048;        // rows up to here are sorted on the stack
-constexpr int64_t kChunk = 1 << 16;     // elements of a long row that a thread counts and moves at a time
+constexpr int64_t kTiny = 64;        // rows up to here are ranked by comparing all pairs
+constexpr int64_t kSmall = 2048;     // rows up to here are sorted on the stack
+constexpr int64_t kChunk = 1 << 16;  // elements of a long row that a thread counts and moves at a time
 
 // A stable counting pass over bits [shift, shift + bits). Where all digits agree it moves nothing and returns false.
-bool counting_pass(const uint64_t* from, uint64_t* to, int64_t n, int64_t chunk, int shift, int bits, uint32_t* counts) {
+bool counting_pass(const uint64_t* from, uint64_t* to, int64_t n, int64_t chunk, int shift, int bits,
+                   uint32_t* counts) {
   const int64_t buckets = int64_t{1} << bits, chunks = (n + chunk - 1) / chunk;
   const uint64_t digit = static_cast<uint64_t>(buckets - 1);
   parallel_for(n, chunk, [&](int64_t begin, int64_t end) {
@@ -183,9 +193,7 @@ int64_t sort_row_bytes(const Sort& s) {
   const int64_t chunks = shares_rows(s) ? (s.n + kChunk - 1) / kChunk : 1;
   return s.n * 8 + (chunks << digit_bits(s.n)) * 4;
 }
-int64_t sort_workspace(const Sort& s) {
-  return s.n <= kSmall ? 0 : sort_row_bytes(s) * (shares_rows(s) ? 1 : s.rows);
-}
+int64_t sort_workspace(const Sort& s) { return s.n <= kSmall ? 0 : sort_row_bytes(s) * (shares_rows(s) ? 1 : s.rows); }
 
 void sort(const Sort& s, const void* x, void* y, int64_t* index, void* workspace) {
   with_tag(s.dtype, [&](auto tag) {
@@ -230,8 +238,10 @@ void select_best(Candidate* c, int64_t n, int64_t k, bool sort) {
   while (hi - lo > 16) {
     Candidate p = c[lo + (hi - lo) / 2];
     const Candidate first = c[lo], last = c[hi - 1];  // median of three
-    if (before(first, p) == before(last, first)) p = first;
-    else if (before(p, last) == before(last, first)) p = last;
+    if (before(first, p) == before(last, first))
+      p = first;
+    else if (before(p, last) == before(last, first))
+      p = last;
     int64_t i = lo - 1, j = hi;
     for (;;) {
       while (before(c[++i], p)) {
@@ -268,9 +278,7 @@ void select_best(Candidate* c, int64_t n, int64_t k, bool sort) {
 }
 
 int64_t topk_capacity(const TopK& s) { return min(s.n, max(2 * s.k, 64)); }
-int64_t topk_workspace(const TopK& s) {
-  return s.rows * topk_capacity(s) * static_cast<int64_t>(sizeof(Candidate));
-}
+int64_t topk_workspace(const TopK& s) { return s.rows * topk_capacity(s) * static_cast<int64_t>(sizeof(Candidate)); }
 
 // Elements above the k-th best so far are collected; when there is no more room the best k stay and raise that bound.
 template <class Tag>
@@ -414,10 +422,14 @@ void search_rows(const Search& s) {
 
 void searchsorted(const Search& s) {
   switch (s.dtype) {
-    case DType::Float32: return search_rows<float>(s);
-    case DType::Float64: return search_rows<double>(s);
-    case DType::Int32: return search_rows<int32_t>(s);
-    default: return search_rows<int64_t>(s);
+    case DType::Float32:
+      return search_rows<float>(s);
+    case DType::Float64:
+      return search_rows<double>(s);
+    case DType::Int32:
+      return search_rows<int32_t>(s);
+    default:
+      return search_rows<int64_t>(s);
   }
 }
 
