@@ -25,12 +25,12 @@ def test_forward_hooks():
     seen = []
     pre = net.register_forward_pre_hook(lambda module, args: seen.append("pre"))
     post = net.register_forward_hook(lambda module, args, output: seen.append("post"))
-    first = net.register_forward_hook(lambda module, args, output: output * 2, prepend=True)
-    assert dlcore.equal(net(x), plain * 2) and seen == ["pre", "post"]
+    first = net.register_forward_hook(lambda module, args, output: seen.append("first") or output * 2, prepend=True)
+    assert dlcore.equal(net(x), plain * 2) and seen == ["pre", "first", "post"]
     for handle in (pre, post, first):
         handle.remove()
         handle.remove()
-    assert dlcore.equal(net(x), plain) and seen == ["pre", "post"]
+    assert dlcore.equal(net(x), plain) and len(seen) == 3
     with net.register_forward_pre_hook(lambda module, args: (args[0] * 0,)):
         assert not net(x).equal(plain)
     assert dlcore.equal(net(x), plain)
