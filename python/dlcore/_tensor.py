@@ -8,7 +8,7 @@ import copy
 from . import _core
 from ._core import Tensor
 
-__all__ = ["is_tensor", "typename", "finfo", "iinfo"]
+__all__ = ["is_tensor", "typename", "finfo", "iinfo", "tensordot"]
 
 
 def is_tensor(obj) -> builtins.bool:
@@ -22,6 +22,14 @@ def typename(obj) -> str:
         return obj.type()
     kind = obj if isinstance(obj, builtins.type) else obj.__class__
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def tensordot(a, b, dims=2):
+    """Sum of products over `dims`: the last of a with the first of b, or two lists that pair them."""
+    if isinstance(dims, (tuple, list)):
+        first, second = ([d] if isinstance(d, builtins.int) else list(d) for d in dims)
+        return _core._tensordot(a, b, first, second)
+    return _core._tensordot(a, b, dims)
 
 
 def _method(function):

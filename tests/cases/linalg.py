@@ -34,3 +34,30 @@ for x in [(4,), (3, 4), (2, 3, 4)]:
 case("linear_no_bias", lambda d, x, w: d.nn.functional.linear(x, w), [arr(7, 4), arr(5, 4)], lambda x, w: x @ w.T, length=4)
 case("linear_gradgrad", lambda d, x, w, b: d.nn.functional.linear(x, w, b), [arr(3, 4), arr(2, 4), arr(2)],
      lambda x, w, b: x @ w.T + b, length=5, gradgrad=True)  # fmt: skip
+
+for equation, shapes, length in [
+    ("ij,jk->ik", [(2, 3), (3, 4)], 3),
+    ("ij,jk", [(2, 1), (3, 4)], 3),
+    ("bij,bjk->bki", [(5, 2, 3), (5, 3, 4)], 3),
+    ("...ij,...jk->...ik", [(5, 2, 3), (3, 4)], 3),
+    ("ii->i", [(3, 3)], 1),
+    ("ii", [(3, 3)], 3),
+    ("iji->j", [(3, 2, 3)], 3),
+    ("ba", [(2, 3)], 1),
+    ("ij->", [(2, 3)], 6),
+    ("i,j->ij", [(2,), (3,)], 1),
+    ("ij,ij->i", [(2, 3), (2, 3)], 3),
+    ("b h q d, b h k d -> b h q k", [(2, 3, 4, 5), (2, 3, 6, 5)], 5),
+    ("b...d,d->b...", [(2, 3, 4, 5), (5,)], 5),
+    ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 5)], 12),
+    ("ij,k->", [(2, 3), (4,)], 24),
+]:
+    case("einsum", lambda d, *x, equation=equation: d.einsum(equation, *x), [arr(*s) for s in shapes],
+         lambda *x, equation=equation: np.einsum(equation.replace(" ", ""), *x) if "1" not in str(x[0].shape) else
+         x[0].sum(1, keepdims=True) * x[1].sum(0), length=length, gradgrad=True)  # fmt: skip
+case("tensordot", lambda d, a, b: d.tensordot(a, b), [arr(2, 3, 4), arr(3, 4, 5)], np.tensordot, length=12)
+case("tensordot", lambda d, a, b: d.tensordot(a, b, ([1, 2], [1, 0])), [arr(2, 3, 4), arr(4, 3, 5)],
+     lambda a, b: np.tensordot(a, b, ([1, 2], [1, 0])), length=12)  # fmt: skip
+case("kron", lambda d, a, b: d.kron(a, b), [arr(2, 3), arr(4)], np.kron)
+case("trace", lambda d, a: d.trace(a), [arr(3, 5)], np.trace, length=3)
+case("cross", lambda d, a, b: d.cross(a, b, dim=1), [arr(2, 3), arr(2, 3)], np.cross, length=2)

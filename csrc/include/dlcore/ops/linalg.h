@@ -1,4 +1,6 @@
 #pragma once
+#include <string>
+
 #include "dlcore/tensor.h"
 
 namespace dlcore {
@@ -24,5 +26,20 @@ DLCORE_API Tensor addbmm(const Tensor& c, const Tensor& a, const Tensor& b, Scal
 
 // y = x w^T + bias: x (..., in), w (out, in), bias (out) or undefined, y (..., out).
 DLCORE_API Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias = {});
+
+// ---- sums of products (ops/einsum.cpp)
+
+// "bij,bjk->bik": every letter names a dimension, those missing on the right are summed; ... stands for the dimensions
+// without a letter. Operands are multiplied from left to right.
+DLCORE_API Tensor einsum(const std::string& equation, const TensorList& operands);
+// Sum over pairs of dimensions: the last `dims` of a with the first of b, or those listed.
+DLCORE_API Tensor tensordot(const Tensor& a, const Tensor& b, int64_t dims = 2);
+DLCORE_API Tensor tensordot(const Tensor& a, const Tensor& b, IntSpan dims_a, IntSpan dims_b);
+DLCORE_API Tensor kron(const Tensor& a, const Tensor& b);
+DLCORE_API Tensor trace(const Tensor& x);
+DLCORE_API Tensor chain_matmul(const TensorList& matrices);
+// The vector product; no dim: the first dimension of size 3.
+DLCORE_API Tensor cross(const Tensor& a, const Tensor& b, std::optional<int64_t> dim = {});
+DLCORE_API Tensor vecdot(const Tensor& a, const Tensor& b, int64_t dim = -1);
 
 }  // namespace dlcore
