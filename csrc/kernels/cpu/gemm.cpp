@@ -1,417 +1,306 @@
 // The matrix engine (kernels/gemm.h). From the outside in:
 //
-//   super-blocks   parts of the batch, of C and of k whose packed panels fit the scratch; one after another
-//   chunks         a grid of rectangles of C (or of products of the batch, or of ranges of k): these run in parallel
-//   slabs          blocks of k: one pass over the chunk adds one slab to C
+//   super-blocks   parts of C and of the sum whose packed panels fit the scratch; one after another
+//   chunks         rectangles of C, or products of a batch, or parts of a long sum: these run in parallel
+//   slabs          blocks of k: one pass over a chunk adds one slab
 //   tiles          the micro-kernel
-//
-// Every border above is a function of the shape and the strides, so the bits don't depend on the threads.
-#include "kernels/cpu/gemm.h"
-
 #include "core/parallel.h"
 #include "kernels/cpu/gemm_micro.h"
 #include "kernels/cpu/gemm_pack.h"
+#include "kernels/cpu/gemm_problem.h"
+#include "kernels/cpu/gemm_rows.h"
 #include "kernels/list.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-DLCORE_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-DLCORE_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-DLCORE_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-template <class T>
-DLCORE_INLINE void swap(T& a, T& b) {
-  const T c = a;
-  a = b;
-  b = c;
-}
-
-template <class T>
-constexpr int64_t kSlabDepth = 1024 / sizeof(T);  // a panel of B of this depth fits L1, a chunk's panels of A fit L2
-constexpr int64_t kChunkTiles = 12, kChunkPanels = 8;
-constexpr int64_t kPackBytes = int64_t{4} << 20;  // of each operand, per super-block
-constexpr double kChunkFlops = 1e6;               // below this a chunk isn't worth a thread's attention
-constexpr int64_t kChunksWanted = 16;
-
-// An operand as the engine sees it: x_r[i, p] = data[block(r) + i * along + p * depth], i along m (A) or n (B).
-template <class T>
-struct Operand {
-  const T* data;
-  int64_t along, depth, step, batch;
-  const int64_t* offsets;
-  bool packed;
-};
-
-// The product with its roles settled: C's rows are contiguous wherever either of its strides is 1.
-template <class T>
-struct Problem {
-  int64_t m, n, k, reduce, batch;
-  Operand<T> a, b;
-  T* c;
-  int64_t c_row, c_col, c_batch;
-  Epilogue<T> epilogue;
-
-  int64_t tiles, panels, slabs;  // counts along m, n and the sum
-  int64_t slab_blocks;           // a slab is this many whole blocks r, or
-  int64_t k_slabs;               // each block is this many slabs
-
-  explicit Problem(const GemmBatch& g) {
-    const Gemm& f = g.first;
-    m = f.m, n = f.n, k = f.k, reduce = f.reduce, batch = g.batch;
-    a = {static_cast<const T*>(f.a), f.a_row, f.a_col, f.a_step, g.a_batch, f.a_offsets, f.a_packed};
-    b = {static_cast<const T*>(f.b), f.b_col, f.b_row, f.b_step, g.b_batch, f.b_offsets, f.b_packed};
-    c = static_cast<T*>(f.c), c_row = f.c_row, c_col = f.c_col, c_batch = g.c_batch;
-    epilogue.alpha = static_cast<T>(f.alpha);
-    epilogue.beta = static_cast<T>(f.beta);
-    epilogue.relu = f.activation == Activation::Relu;
-    bool per_row = f.bias_per_row;
-    if (c_col != 1 && c_row == 1) {  // C^T = B^T A^T
-      swap(m, n);
-      swap(a, b);
-      swap(c_row, c_col);
-      per_row = !per_row;
-    }
-    (per_row ? epilogue.bias_row : epilogue.bias_col) = static_cast<const T*>(f.bias);
-    if (k == 0) reduce = 0;
-    tiles = ceil_div(m, kTileRows);
-    panels = ceil_div(n, kTileCols<T>);
-    k_slabs = ceil_div(k, kSlabDepth<T>);
-    slab_blocks = k_slabs > 1 ? 1 : most(1, kSlabDepth<T> / most(k, 1));
-    slabs = k_slabs > 1 ? reduce * k_slabs : ceil_div(reduce, slab_blocks);
-  }
-
-  int64_t depth() const { return reduce * k; }
-  int64_t row(int64_t tile) const { return m * tile / tiles; }
-  int64_t col(int64_t panel) const { return least(n, panel * kTileCols<T>); }
-
-  struct Slab {
-    int64_t r, blocks, p, k;  // blocks r ... r + blocks - 1, and of each p ... p + k - 1
-  };
-  Slab slab(int64_t s) const {
-    if (k_slabs == 1) return {s * slab_blocks, least(slab_blocks, reduce - s * slab_blocks), 0, k};
-    const int64_t size = ceil_div(k, k_slabs), r = s / k_slabs, p = s % k_slabs * size;
-    return {r, 1, p, least(size, k - p)};
-  }
-  // Position of a slab in the concatenation of all blocks.
-  int64_t depth_of(int64_t s) const {
-    if (s == slabs) return depth();
-    const Slab x = slab(s);
-    return x.r * k + x.p;
-  }
-};
-
-// Panels of one operand in memory: rows (columns) first ... and depths q ... of the concatenation, `depth` of them.
+// Panels of one operand in memory: those of rows (columns) first ... and depths q ... q + depth - 1 of the sum.
 template <class T>
 struct Panels {
   T* data = nullptr;
   int64_t first = 0, q = 0, depth = 0;
 
-  // Where the panel that starts at row i begins, at depth q0.
+  // The panel that starts at row i, from depth q0 on.
   DLCORE_INLINE T* at(int64_t i, int64_t q0, int64_t width) const {
     return data + (i - first) * depth + (q0 - q) * width;
   }
 };
 
-template <class T>
-void pack_range(const Problem<T>& g, const Operand<T>& x, const Panels<T>& to, int64_t i, int64_t rows, int64_t width,
-                int64_t s0, int64_t s1) {
+// A rectangle of C and a range of slabs: tiles t0 ... t1 - 1, panels j0 ... j1 - 1, slabs s0 ... s1 - 1.
+struct Range {
+  int64_t t0, t1, j0, j1, s0, s1;
+};
+
+// Packs panels [begin, end) of A (tiles) or B, slabs [s0, s1).
+template <bool IsA, class T>
+void pack_panels(const Problem<T>& g, const Panels<T>& to, int64_t begin, int64_t end, int64_t s0, int64_t s1) {
+  constexpr int kGroup = 8;
+  const Operand<T>& x = IsA ? g.a : g.b;
   for (int64_t s = s0; s < s1; ++s) {
-    const auto slab = g.slab(s);
-    for (int64_t r = slab.r; r < slab.r + slab.blocks; ++r) {
-      const T* from = x.data + (x.offsets ? x.offsets[r] : r * x.step) + i * x.along + slab.p * x.depth;
-      pack_panel(to.at(i, r * g.k + slab.p, width), width, rows, slab.k, from, x.along, x.depth);
-    }
-  }
-}
-template <class T>
-void pack_a_tile(const Problem<T>& g, const Panels<T>& to, int64_t t, int64_t s0, int64_t s1) {
-  const int64_t rows = g.row(t + 1) - g.row(t);
-  pack_range(g, g.a, to, g.row(t), rows, rows, s0, s1);
-}
-template <class T>
-void pack_b_panel(const Problem<T>& g, const Panels<T>& to, int64_t j, int64_t s0, int64_t s1) {
-  pack_range(g, g.b, to, g.col(j), g.col(j + 1) - g.col(j), kTileCols<T>, s0, s1);
-}
-
-// A tile that is narrower than the registers, or whose columns are apart, is computed in a buffer.
-template <class T>
-[[gnu::noinline]] void tile_through_buffer(TileFn<T> fn, TileArgs<T> t, int64_t rows, int64_t cols, int64_t c_col) {
-  constexpr int64_t W = kTileCols<T>;
-  alignas(64) T buffer[kTileRows * W];
-  alignas(64) T bias[W];
-  Epilogue<T> e = *t.epilogue;
-  T* c = t.c;
-  const int64_t c_row = t.c_row;
-  if (e.beta != 0)
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < W; ++j) buffer[i * W + j] = j < cols ? c[i * c_row + j * c_col] : T(0);
-  if (e.bias_col) {
-    for (int64_t j = 0; j < W; ++j) bias[j] = j < cols ? e.bias_col[j] : T(0);
-    e.bias_col = bias;
-  }
-  t.c = buffer;
-  t.c_row = W;
-  t.epilogue = &e;
-  fn(t);
-  using V = vec<T>;
-  for (int64_t i = 0; i < rows; ++i) {
-    if (c_col == 1) {
-      for (int64_t j = 0; j < cols; j += V::size) V::load(buffer + i * W + j).store(c + i * c_row + j, cols - j);
-    } else {
-      for (int64_t j = 0; j < cols; ++j) c[i * c_row + j * c_col] = buffer[i * W + j];
-    }
-  }
-}
-
-// Adds slabs s0 ... s1 - 1 to the tiles t0 ... t1 - 1 by panels j0 ... j1 - 1 of C. Null panels: read the operand
-// itself.
-template <class T>
-void compute(const Problem<T>& g, const Panels<T>& a, const Panels<T>& b, int64_t t0, int64_t t1, int64_t j0,
-             int64_t j1, int64_t s0, int64_t s1) {
-  const bool by_rows = !a.data && g.a.depth == 1 && g.a.along != 1;
-  for (int64_t s = s0; s < s1; ++s) {
-    const auto slab = g.slab(s);
-    const int64_t q = slab.r * g.k + slab.p;
-    TileArgs<T> x;
-    x.reduce = slab.blocks;
-    x.k = slab.k;
-    x.c_row = g.c_row;
-    for (int64_t j = j0; j < j1; ++j) {
-      const int64_t col = g.col(j), cols = g.col(j + 1) - col, vectors = ceil_div(cols, kLanes<T>);
-      if (b.data) {
-        x.b = {b.at(col, q, kTileCols<T>), kTileCols<T>, g.k * kTileCols<T>, nullptr};
-        x.cols = vectors * kLanes<T>;
-      } else {
-        x.b = {g.b.data + slab.p * g.b.depth + col, g.b.depth, g.b.step, g.b.offsets ? g.b.offsets + slab.r : nullptr};
-        if (!g.b.offsets) x.b.data += slab.r * g.b.step;
-        x.cols = cols;
-      }
-      for (int64_t t = t0; t < t1; ++t) {
-        const int64_t row = g.row(t), rows = g.row(t + 1) - row;
-        if (a.data) {
-          x.a = {a.at(row, q, rows), rows, g.k * rows, nullptr};
-        } else {
-          x.a = {g.a.data + row * g.a.along + slab.p * g.a.depth, by_rows ? g.a.along : g.a.depth, g.a.step,
-                 g.a.offsets ? g.a.offsets + slab.r : nullptr};
-          if (!g.a.offsets) x.a.data += slab.r * g.a.step;
+    const Slab slab = g.slab(s);
+    for (int64_t r = slab.r; r < slab.r + slab.blocks; ++r)
+      for (int64_t i0 = begin; i0 < end; i0 += kGroup) {
+        Strip<T> strips[kGroup];
+        const int count = static_cast<int>(least(kGroup, end - i0));
+        for (int i = 0; i < count; ++i) {
+          const int64_t at = IsA ? g.row(i0 + i) : g.col(i0 + i);
+          const int64_t rows = (IsA ? g.row(i0 + i + 1) : g.col(i0 + i + 1)) - at, width = IsA ? rows : kTileCols<T>;
+          strips[i] = {to.at(at, r * g.k + slab.p, width), x.block(r) + at * x.along + slab.p * x.depth, width, rows};
         }
-        Epilogue<T> e = g.epilogue;
-        if (s > 0) e.beta = 1;
-        if (s + 1 < g.slabs) e.relu = false;
-        e.bias_col = e.bias_col && s + 1 == g.slabs ? e.bias_col + col : nullptr;
-        e.bias_row = e.bias_row && s + 1 == g.slabs ? e.bias_row + row : nullptr;
-        x.epilogue = &e;
-        x.c = g.c + row * g.c_row + col * g.c_col;
-        const TileFn<T> fn = TileTable<T>::get(by_rows, rows, vectors);
-        if (g.c_col == 1 && cols == vectors * kLanes<T>) {
-          fn(x);
-        } else {
-          tile_through_buffer(fn, x, rows, cols, g.c_col);
-        }
+        pack_strips(strips, count, slab.k, x.along, x.depth);
       }
+  }
+}
+
+// Adds one slab to a rectangle of C. Without panels, the operand is read where it is.
+template <class T>
+void add_slab(const Problem<T>& g, const Panels<T>& a, const Panels<T>& b, const Range& x, int64_t s) {
+  const Slab slab = g.slab(s);
+  const int64_t q = slab.r * g.k + slab.p;
+  const bool by_rows = !a.data && g.a.along != 1;
+  const auto direct = [&](const Operand<T>& o, int64_t i, int64_t stride) {
+    TileSide<T> side{o.data + i * o.along + slab.p * o.depth, stride, o.step, nullptr};
+    o.offsets ? void(side.offsets = o.offsets + slab.r) : void(side.data += slab.r * o.step);
+    return side;
+  };
+  Epilogue<T> epilogue = g.epilogue;
+  if (s != g.first_slab) epilogue.beta = 1;
+  if (s != g.last_slab) epilogue.relu = false, epilogue.bias_col = epilogue.bias_row = nullptr;
+  TileArgs<T> t;
+  t.reduce = slab.blocks;
+  t.k = slab.k;
+  t.c_row = g.c_row;
+  for (int64_t j = x.j0; j < x.j1; ++j) {
+    const int64_t col = g.col(j), vectors = ceil_div(g.col(j + 1) - col, kLanes<T>);
+    t.cols = g.col(j + 1) - col;
+    t.b = b.data ? TileSide<T>{b.at(col, q, kTileCols<T>), kTileCols<T>, g.k * kTileCols<T>}
+                 : direct(g.b, col, g.b.depth);
+    const bool in_place = g.c_col == 1 && (kMaskedMoves || t.cols == vectors * kLanes<T>);
+    for (int64_t i = x.t0; i < x.t1; ++i) {
+      const int64_t row = g.row(i), rows = g.row(i + 1) - row;
+      t.a = a.data ? TileSide<T>{a.at(row, q, rows), rows, g.k * rows}
+                   : direct(g.a, row, by_rows ? g.a.along : g.a.depth);
+      t.epilogue = epilogue.at(row, col);
+      t.c = g.c + row * g.c_row + col * g.c_col;
+      const TileFn<T> fn = TileTable<T>::get(by_rows, rows, vectors);
+      in_place ? fn(t) : tile_through_buffer(fn, t, rows, g.c_col);
     }
   }
 }
 
-// C = act(beta * C + bias): what is left of a product with nothing to sum.
 template <class T>
-void finish_empty(const Problem<T>& g) {
-  const Epilogue<T>& e = g.epilogue;
-  for (int64_t l = 0; l < g.batch; ++l)
+struct Run {
+  Problem<T> g;
+  Plan<T> plan;
+  T* scratch;
+
+  explicit Run(const GemmBatch& batch, void* workspace = nullptr)
+      : g(batch), plan(g), scratch(static_cast<T*>(workspace)) {}
+
+  T* slot(int64_t i) const { return scratch + plan.shared_a + plan.shared_b + i * (plan.own_a + plan.own_b); }
+  T* partial(int64_t i) const { return slot(plan.slots) + i * plan.partial; }
+
+  void operator()() const {
+    switch (plan.kind) {
+      case Plan<T>::Kind::Empty:
+        return run_empty();
+      case Plan<T>::Kind::Rows:
+        return run_rows();
+      case Plan<T>::Kind::Units:
+        return run_units();
+      case Plan<T>::Kind::Grid:
+        return run_grid();
+    }
+  }
+
+  // C = act(beta * C + bias)
+  void run_empty() const {
+    if (g.empty()) return;
+    for (int64_t l = 0; l < g.batch; ++l) finish(l, nullptr, 0, 0);
+  }
+
+  // All of product l from its partial sums.
+  void finish(int64_t l, const T* sums, int64_t parts, int64_t stride) const {
     for (int64_t i = 0; i < g.m; ++i)
-      for (int64_t j = 0; j < g.n; ++j) {
-        T& c = g.c[l * g.c_batch + i * g.c_row + j * g.c_col];
-        T x = e.beta != 0 ? e.beta * c : T(0);
-        if (e.bias_col) x += e.bias_col[j];
-        if (e.bias_row) x += e.bias_row[i];
-        c = e.relu && x < 0 ? T(0) : x;
+      finish_row(g.epilogue.at(i, 0), sums + i * g.n, parts, stride, g.n, g.c + l * g.c_batch + i * g.c_row, g.c_col);
+  }
+
+  void run_rows() const {
+    const int64_t strips = plan.strips, parts = plan.parts, size = plan.aligned(g.m * g.n);
+    parallel_for(g.batch * parts * strips, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t l = i / (parts * strips), part = i / strips % parts, strip = i % strips;
+        const int64_t j = g.n * strip / strips, width = g.n * (strip + 1) / strips - j;
+        const int64_t p = g.k * part / parts, depth = g.k * (part + 1) / parts - p;
+        const T* a = g.a.block(0) + l * g.a.batch + p * g.a.depth;
+        const T* b = g.b.block(0) + l * g.b.batch + j * g.b.along + p * g.b.depth;
+        if (parts > 1) {
+          sum_rows(a, b, width, depth, g.n, scratch + (l * parts + part) * size + j);
+        } else {
+          alignas(64) T sums[kStrip];
+          sum_rows(a, b, width, depth, width, sums);
+          for (int64_t r = 0; r < g.m; ++r)
+            finish_row(g.epilogue.at(r, j), sums + r * width, 1, 0, width,
+                       g.c + l * g.c_batch + r * g.c_row + j * g.c_col, g.c_col);
+        }
       }
-}
+    });
+    if (parts > 1)
+      for (int64_t l = 0; l < g.batch; ++l) finish(l, scratch + l * parts * size, parts, size);
+  }
 
-template <class T>
-Problem<T> product(const Problem<T>& g, int64_t l) {
-  Problem<T> one = g;
-  one.batch = 1;
-  one.a.data += l * g.a.batch;
-  one.b.data += l * g.b.batch;
-  one.c += l * g.c_batch;
-  return one;
-}
-
-// How a problem is cut.
-template <class T>
-struct Plan {
-  bool pack_a, pack_b;
-  bool by_product;  // a chunk is whole products of the batch; otherwise each product is cut
-  int64_t group;    // products per super-block
-  int64_t block_tiles, block_panels, block_slabs;  // of a super-block
-  int64_t chunk_tiles, chunk_panels;               // of a chunk
-  int64_t a_items, b_items;                        // elements of the packed panels of a super-block (of one product)
-
-  explicit Plan(const Problem<T>& g) {
-    const double flops = 2.0 * static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.depth());
-    const int64_t limit = kPackBytes / static_cast<int64_t>(sizeof(T));
-    pack_a = !g.a.packed && (g.panels > 2 || (g.a.along != 1 && g.a.depth != 1));
-    pack_b = !g.b.packed && (g.tiles > 4 || g.b.along != 1);
-    block_tiles = g.tiles, block_panels = g.panels, block_slabs = g.slabs;
-    chunk_tiles = g.tiles, chunk_panels = g.panels;
-    a_items = pack_a ? g.m * g.depth() : 0;
-    b_items = pack_b ? g.panels * kTileCols<T> * g.depth() : 0;
-    by_product = a_items + b_items <= limit && (flops <= 2 * kChunkFlops || (g.batch > 8 && flops < 32 * kChunkFlops));
-    if (by_product) {
-      group = a_items + b_items == 0 ? g.batch : least(g.batch, most(1, limit / (a_items + b_items)));
-      return;
-    }
-    group = 1;
-    const int64_t slab_depth = g.k_slabs > 1 ? ceil_div(g.k, g.k_slabs) : g.slab_blocks * g.k;
-    const auto depth_of_block = [&] { return least(g.depth(), block_slabs * slab_depth); };
-    // Halve the longest side of the super-block until its panels fit.
-    while (true) {
-      a_items = pack_a ? block_tiles * kTileRows * depth_of_block() : 0;
-      b_items = pack_b ? block_panels * kTileCols<T> * depth_of_block() : 0;
-      if (a_items <= limit && b_items <= limit) break;
-      const int64_t rows = a_items > limit ? block_tiles * kTileRows : 0;
-      const int64_t cols = b_items > limit ? block_panels * kTileCols<T> : 0;
-      if (block_slabs > 1 && (depth_of_block() * 4 >= most(rows, cols) || (block_tiles == 1 && block_panels == 1))) {
-        block_slabs = ceil_div(block_slabs, 2);
-      } else if (block_panels == 1 || (rows > cols && block_tiles > 1)) {
-        block_tiles = ceil_div(block_tiles, 2);
+  void sum_rows(const T* a, const T* b, int64_t width, int64_t depth, int64_t stride, T* sums) const {
+    const auto rows = [&](auto count) {
+      constexpr int N = decltype(count)::value;
+      if (g.b.along == 1) {
+        sum_columns<T, N>(depth, width, a, g.a.along, g.a.depth, b, g.b.depth, stride, sums);
       } else {
-        block_panels = ceil_div(block_panels, 2);
+        sum_dots<T, N>(depth, width, a, g.a.along, b, g.b.along, stride, sums);
       }
-      if (block_slabs == 1 && block_tiles == 1 && block_panels == 1) break;
-    }
-    chunk_tiles = least(kChunkTiles, block_tiles);
-    chunk_panels = least(kChunkPanels, block_panels);
-    const auto chunks = [&] { return ceil_div(block_tiles, chunk_tiles) * ceil_div(block_panels, chunk_panels); };
-    const double tile_flops = 2.0 * kTileRows * static_cast<double>(kTileCols<T> * depth_of_block());
-    while (chunks() < kChunksWanted && tile_flops * static_cast<double>(chunk_tiles * chunk_panels) > kChunkFlops &&
-           (chunk_tiles > 1 || chunk_panels > 1)) {
-      const bool tall = chunk_tiles * kTileRows >= chunk_panels * kTileCols<T>;
-      int64_t& longer = chunk_panels == 1 || (chunk_tiles > 1 && tall) ? chunk_tiles : chunk_panels;
-      longer = ceil_div(longer, 2);
+    };
+    static_assert(kFewRows == 4);
+    switch (g.m) {
+      case 1:
+        return rows(constant<1>());
+      case 2:
+        return rows(constant<2>());
+      case 3:
+        return rows(constant<3>());
+      default:
+        return rows(constant<4>());
     }
   }
 
-  int64_t items() const { return group * padded(a_items) + group * padded(b_items); }
-  static int64_t padded(int64_t count) {
-    return ceil_div(count, 64 / sizeof(T)) * (64 / static_cast<int64_t>(sizeof(T)));
+  void run_units() const {
+    const int64_t parts = plan.parts, units = g.batch * parts;
+    const int64_t grain = most(1, static_cast<int64_t>(kChunkFlops * parts / (g.flops() + kProductFlops)));
+    for (int64_t first = 0; first < units; first += plan.group) {
+      parallel_for(least(plan.group, units - first), grain, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          Problem<T> one = g.product((first + i) / parts);
+          const int64_t part = (first + i) % parts;
+          one.first_slab = g.slabs * part / parts;
+          one.last_slab = g.slabs * (part + 1) / parts - 1;
+          if (parts > 1) {
+            one.c = partial(i), one.c_row = g.n, one.c_col = 1;
+            one.epilogue = {};
+          }
+          run_chunk(one, {}, {}, {0, g.tiles, 0, g.panels, one.first_slab, one.last_slab + 1}, slot(i));
+        }
+      });
+    }
+    if (parts > 1)
+      for (int64_t l = 0; l < g.batch; ++l) finish(l, partial(l * parts), parts, plan.partial);
+  }
+
+  // One chunk: whatever it packs for itself, it packs slab by slab into its slot.
+  void run_chunk(const Problem<T>& g, Panels<T> a, Panels<T> b, const Range& x, T* slot) const {
+    for (int64_t s = x.s0; s < x.s1; ++s) {
+      const int64_t q = g.depth_of(s), depth = g.depth_of(s + 1) - q;
+      if (plan.a == Packing::Own) {
+        a = {slot, g.row(x.t0), q, depth};
+        pack_panels<true>(g, a, x.t0, x.t1, s, s + 1);
+      }
+      if (plan.b == Packing::Own) {
+        b = {slot + plan.own_a, g.col(x.j0), q, depth};
+        pack_panels<false>(g, b, x.j0, x.j1, s, s + 1);
+      }
+      if (g.a.packed) a = {const_cast<T*>(g.a.data), 0, 0, g.depth()};
+      if (g.b.packed) b = {const_cast<T*>(g.b.data), 0, 0, g.depth()};
+      add_slab(g, a, b, x, s);
+    }
+  }
+
+  void run_grid() const {
+    for (int64_t l = 0; l < g.batch; ++l) {
+      const Problem<T> one = g.product(l);
+      for (int64_t j = 0; j < g.panels; j += plan.block_panels)
+        for (int64_t t = 0; t < g.tiles; t += plan.block_tiles)
+          for (int64_t s = 0; s < g.slabs; s += plan.block_slabs)
+            run_block(one, {t, least(g.tiles, t + plan.block_tiles), j, least(g.panels, j + plan.block_panels), s,
+                            least(g.slabs, s + plan.block_slabs)});
+    }
+  }
+
+  // A super-block: pack what its chunks share, then the chunks.
+  void run_block(const Problem<T>& g, const Range& x) const {
+    const int64_t q = g.depth_of(x.s0), depth = g.depth_of(x.s1) - q;
+    Panels<T> a, b;
+    if (plan.a == Packing::Shared) a = {scratch, g.row(x.t0), q, depth};
+    if (plan.b == Packing::Shared) b = {scratch + plan.shared_a, g.col(x.j0), q, depth};
+    constexpr int64_t kGroup = 4;  // panels packed together
+    const int64_t slabs = x.s1 - x.s0;
+    const int64_t a_groups = a.data ? ceil_div(x.t1 - x.t0, kGroup) : 0;
+    const int64_t b_groups = b.data ? ceil_div(x.j1 - x.j0, kGroup) : 0;
+    parallel_for((a_groups + b_groups) * slabs, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t group = i % (a_groups + b_groups), s = x.s0 + i / (a_groups + b_groups);
+        if (group < a_groups) {
+          const int64_t t = x.t0 + group * kGroup;
+          pack_panels<true>(g, a, t, least(x.t1, t + kGroup), s, s + 1);
+        } else {
+          const int64_t j = x.j0 + (group - a_groups) * kGroup;
+          pack_panels<false>(g, b, j, least(x.j1, j + kGroup), s, s + 1);
+        }
+      }
+    });
+    const int64_t rows = ceil_div(x.t1 - x.t0, plan.chunk_tiles), cols = ceil_div(x.j1 - x.j0, plan.chunk_panels);
+    parallel_for(rows * cols, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t row = i % rows, col = i / rows, tiles = x.t1 - x.t0, panels = x.j1 - x.j0;
+        run_chunk(g, a, b,
+                  {x.t0 + tiles * row / rows, x.t0 + tiles * (row + 1) / rows, x.j0 + panels * col / cols,
+                   x.j0 + panels * (col + 1) / cols, x.s0, x.s1},
+                  slot(i));
+      }
+    });
   }
 };
 
-// One super-block of one product: pack what it needs, then its chunks.
-template <class T>
-void run_block(const Problem<T>& g, const Plan<T>& plan, T* scratch, int64_t t0, int64_t t1, int64_t j0, int64_t j1,
-               int64_t s0, int64_t s1) {
-  const int64_t q = g.depth_of(s0), depth = g.depth_of(s1) - q;
-  Panels<T> a, b;
-  if (g.a.packed) a = {const_cast<T*>(g.a.data), 0, 0, g.depth()};
-  if (g.b.packed) b = {const_cast<T*>(g.b.data), 0, 0, g.depth()};
-  if (plan.pack_a) a = {scratch, g.row(t0), q, depth};
-  if (plan.pack_b) b = {scratch + plan.padded(plan.a_items), g.col(j0), q, depth};
-  if (plan.by_product) {
-    for (int64_t t = t0; t < t1 && plan.pack_a; ++t) pack_a_tile(g, a, t, s0, s1);
-    for (int64_t j = j0; j < j1 && plan.pack_b; ++j) pack_b_panel(g, b, j, s0, s1);
-    compute(g, a, b, t0, t1, j0, j1, s0, s1);
-    return;
-  }
-  const int64_t rows = ceil_div(t1 - t0, plan.chunk_tiles), cols = ceil_div(j1 - j0, plan.chunk_panels);
-  const int64_t a_tiles = plan.pack_a ? t1 - t0 : 0, b_panels = plan.pack_b ? j1 - j0 : 0;
-  parallel_for(a_tiles + b_panels, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      if (i < a_tiles) {
-        pack_a_tile(g, a, t0 + i, s0, s1);
-      } else {
-        pack_b_panel(g, b, j0 + i - a_tiles, s0, s1);
-      }
-    }
-  });
-  parallel_for(rows * cols, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t y = i % rows, x = i / rows;
-      compute(g, a, b, t0 + (t1 - t0) * y / rows, t0 + (t1 - t0) * (y + 1) / rows, j0 + (j1 - j0) * x / cols,
-              j0 + (j1 - j0) * (x + 1) / cols, s0, s1);
-    }
-  });
-}
-
-template <class T>
-void run(const Problem<T>& g, T* scratch) {
-  if (g.m <= 0 || g.n <= 0 || g.batch <= 0) return;
-  if (g.slabs == 0) return finish_empty(g);
-  const Plan<T> plan(g);
-  if (plan.by_product) {
-    const int64_t share = plan.padded(plan.a_items) + plan.padded(plan.b_items);
-    const double flops = 2.0 * static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.depth());
-    const int64_t grain = most(1, static_cast<int64_t>(kChunkFlops / flops));
-    for (int64_t l0 = 0; l0 < g.batch; l0 += plan.group) {
-      parallel_for(least(plan.group, g.batch - l0), grain, [&](int64_t begin, int64_t end) {
-        for (int64_t l = begin; l < end; ++l)
-          run_block(product(g, l0 + l), plan, scratch + l * share, 0, g.tiles, 0, g.panels, 0, g.slabs);
-      });
-    }
-    return;
-  }
-  for (int64_t l = 0; l < g.batch; ++l) {
-    const Problem<T> one = product(g, l);
-    for (int64_t j = 0; j < g.panels; j += plan.block_panels)
-      for (int64_t t = 0; t < g.tiles; t += plan.block_tiles)
-        for (int64_t s = 0; s < g.slabs; s += plan.block_slabs)
-          run_block(one, plan, scratch, t, least(g.tiles, t + plan.block_tiles), j,
-                    least(g.panels, j + plan.block_panels), s, least(g.slabs, s + plan.block_slabs));
-  }
-}
-
-// Calls f(problem) with the problem in its own type.
+// Calls f(T()) with the product's type.
 template <class F>
-DLCORE_INLINE auto typed(const GemmBatch& g, F&& f) {
-  if (g.first.dtype == DType::Float64) return f(Problem<double>(g));
-  return f(Problem<float>(g));
+DLCORE_INLINE auto typed(DType dtype, F&& f) {
+  return dtype == DType::Float64 ? f(double()) : f(float());
 }
 
-template <class T>
-int64_t packed_items(const Problem<T>& g, bool is_a) {
-  return (is_a ? g.m : g.panels * kTileCols<T>)*g.depth();
+int64_t gemm_workspace(const GemmBatch& g) {
+  return typed(g.first.dtype, [&]<class T>(T) { return Run<T>(g).plan.items() * static_cast<int64_t>(sizeof(T)); });
 }
 
-// With C transposed the engine has swapped the operands: the caller's A is the one in role B.
-bool swapped(const Gemm& g) { return g.c_col != 1 && g.c_row == 1; }
+void gemm(const GemmBatch& g, void* workspace) {
+  typed(g.first.dtype, [&]<class T>(T) { Run<T>(g, workspace)(); });
+}
+
+// ---- operands packed ahead of time
+
+// With C transposed the engine swaps the operands: the caller's A is the one in role B.
+bool role_a(const Gemm& g, bool is_a) { return is_a != (g.c_col != 1 && g.c_row == 1); }
 
 int64_t packed_size(const Gemm& g, bool is_a) {
-  return typed({g}, [&]<class T>(const Problem<T>& x) {
-    const int64_t items = Plan<T>::padded(packed_items(x, is_a != swapped(g)));
-    return items * static_cast<int64_t>(sizeof(T));
+  return typed(g.dtype, [&]<class T>(T) {
+    const Problem<T> x({g});
+    const int64_t items = (role_a(g, is_a) ? x.m : x.panels * kTileCols<T>)*x.depth();
+    return Plan<T>::aligned(items) * static_cast<int64_t>(sizeof(T));
   });
 }
 
 void pack(const Gemm& g, bool is_a, void* packed) {
-  typed({g}, [&]<class T>(const Problem<T>& x) {
+  typed(g.dtype, [&]<class T>(T) {
+    const Problem<T> x({g});
     const Panels<T> to{static_cast<T*>(packed), 0, 0, x.depth()};
-    const bool role_a = is_a != swapped(g);
-    parallel_for(role_a ? x.tiles : x.panels, 4, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i)
-        role_a ? pack_a_tile(x, to, i, 0, x.slabs) : pack_b_panel(x, to, i, 0, x.slabs);
+    const bool a = role_a(g, is_a);
+    parallel_for(a ? x.tiles : x.panels, 4, [&](int64_t begin, int64_t end) {
+      a ? pack_panels<true>(x, to, begin, end, 0, x.slabs) : pack_panels<false>(x, to, begin, end, 0, x.slabs);
     });
   });
-}
-
-}  // namespace
-
-int64_t gemm_workspace(const GemmBatch& g) {
-  return typed(g, []<class T>(const Problem<T>& x) -> int64_t {
-    if (x.m <= 0 || x.n <= 0 || x.batch <= 0 || x.slabs == 0) return 0;
-    return Plan<T>(x).items() * static_cast<int64_t>(sizeof(T));
-  });
-}
-
-void gemm(const GemmBatch& g, void* workspace) {
-  typed(g, [&]<class T>(const Problem<T>& x) { run(x, static_cast<T*>(workspace)); });
 }
 
 int64_t gemm_packed_a_size(const Gemm& g) { return packed_size(g, true); }
 int64_t gemm_packed_b_size(const Gemm& g) { return packed_size(g, false); }
 void gemm_pack_a(const Gemm& g, void* packed) { pack(g, true, packed); }
 void gemm_pack_b(const Gemm& g, void* packed) { pack(g, false, packed); }
+
+}  // namespace
 
 void fill_gemm(KernelTable& t) {
   t.gemm_workspace = gemm_workspace;

@@ -1,30 +1,45 @@
 #pragma once
-// The micro-kernel: one MR x (NV vectors) tile of C in registers, as a template that each tier gives its constants.
+// The micro-kernel: one tile of C, `Rows` x (`Vectors` registers), as a template that each tier gives its constants.
 #include "kernels/cpu/simd.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-// Registers: MR * NV accumulators, NV vectors of B and one broadcast of A.
+// Rows x Vectors accumulators, Vectors registers of B, one broadcast of A.
 #if defined(__AVX512F__)
 constexpr int kTileRows = 14;  // 28 + 2 + 1 of 32
+constexpr bool kMaskedMoves = true;
 #elif defined(__AVX__)
 constexpr int kTileRows = 6;  // 12 + 2 + 1 of 16, and one for the mask of a partial load
+constexpr bool kMaskedMoves = false;
 #else
 constexpr int kTileRows = 6;  // 12 + 2 + 1 of 16
+constexpr bool kMaskedMoves = false;
 #endif
 constexpr int kTileVectors = 2;
 template <class T>
 constexpr int64_t kTileCols = kTileVectors * kLanes<T>;
 
-// What becomes of a tile's sum: c = act(alpha * sum + beta * c + bias_col[j] + bias_row[i]).
+// What becomes of a sum: c[i, j] = act(alpha * sum + beta * c[i, j] + bias_col[j] + bias_row[i]).
 template <class T>
 struct Epilogue {
   T alpha = 1, beta = 0;
   const T* bias_col = nullptr;
   const T* bias_row = nullptr;
   bool relu = false;
+
+  DLCORE_INLINE Epilogue at(int64_t i, int64_t j) const {
+    Epilogue e = *this;
+    if (e.bias_row) e.bias_row += i;
+    if (e.bias_col) e.bias_col += j;
+    return e;
+  }
 };
+
+template <class T, int N>
+DLCORE_INLINE vec<T, N> relu(vec<T, N> x) {  // keeps NaN
+  return select(vec<T, N>(T(0)) > x, vec<T, N>(T(0)), x);
+}
 
 // One operand's share of a tile: block r starts at data + (offsets ? offsets[r] : r * step).
 template <class T>
@@ -40,60 +55,65 @@ struct TileSide {
 template <class T>
 struct TileArgs {
   TileSide<T> a, b;
-  int64_t reduce, k;  // sum over r < reduce, p < k
-  int64_t cols;       // columns of B that may be read, in (lanes * (NV - 1), lanes * NV]
-  T* c;               // the whole MR x (NV * lanes) tile is written here, rows c_row apart, columns adjacent
+  int64_t reduce, k;  // the sum is over r < reduce, p < k
+  int64_t cols;       // columns of B and C, in (lanes * (Vectors - 1), lanes * Vectors]
+  T* c;               // rows are c_row apart, columns adjacent
   int64_t c_row;
-  const Epilogue<T>* epilogue;
+  Epilogue<T> epilogue;
 };
 
-// ByRows: A[i, p] = a[i * stride + p]; otherwise A[i, p] = a[p * stride + i], which is also the packed panel.
-template <class T, int MR, int NV, bool ByRows>
+// ByRows: A[i, p] = a[i * stride + p]; otherwise A[i, p] = a[p * stride + i], as in a packed panel.
+template <class T, int Rows, int Vectors, bool ByRows>
 void tile(const TileArgs<T>& t) {
   using V = vec<T>;
-  V acc[MR][NV];
-#pragma GCC unroll 16
-  for (int i = 0; i < MR; ++i)
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) acc[i][v] = V(T(0));
-
-  const int64_t last = t.cols - (NV - 1) * V::size;
-  const int64_t a_stride = t.a.stride, b_stride = t.b.stride;
-  const auto step = [&](const T* a, const T* b) __attribute__((always_inline)) {
-    V bv[NV];
-#pragma GCC unroll 4
-    for (int v = 0; v < NV - 1; ++v) bv[v] = V::load(b + v * V::size);
-    bv[NV - 1] = V::load(b + (NV - 1) * V::size, last);
-#pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i) {
-      const V x(ByRows ? a[i * a_stride] : a[i]);
-#pragma GCC unroll 4
-      for (int v = 0; v < NV; ++v) acc[i][v] = fma(x, bv[v], acc[i][v]);
-    }
-  };
-  for (int64_t r = 0; r < t.reduce; ++r) {
-    const T* a = t.a.block(r);
-    const T* b = t.b.block(r);
-    for (int64_t p = 0; p < t.k; ++p) {
-      step(a, b);
-      a += ByRows ? 1 : a_stride;
-      b += b_stride;
-    }
-  }
-
-  const Epilogue<T>& e = *t.epilogue;
+  V acc[Rows][Vectors];
   const auto each = [&](auto&& f) __attribute__((always_inline)) {
 #pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i)
+    for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
-      for (int v = 0; v < NV; ++v) f(acc[i][v], i, v * V::size);
+      for (int v = 0; v < Vectors; ++v) f(acc[i][v], i, v * V::size);
   };
+  each([](V& x, int, int) { x = V(T(0)); });
+
+  // Only the last vector of a tile is ever partial.
+  const int64_t last = t.cols - (Vectors - 1) * V::size;
+  const auto load = [&](const T* p, int j, bool whole) __attribute__((always_inline)) {
+    return whole || j < (Vectors - 1) * V::size ? V::load(p + j) : V::load(p + j, last);
+  };
+  const int64_t a_stride = t.a.stride, b_stride = t.b.stride;
+  const auto sum = [&](bool whole) __attribute__((always_inline)) {
+    for (int64_t r = 0; r < t.reduce; ++r) {
+      const T* a = t.a.block(r);
+      const T* b = t.b.block(r);
+      for (int64_t p = 0; p < t.k; ++p) {
+        V bv[Vectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) bv[v] = load(b, v * V::size, whole);
+#pragma GCC unroll 16
+        for (int i = 0; i < Rows; ++i) {
+          const V x(ByRows ? a[i * a_stride] : a[i]);
+#pragma GCC unroll 4
+          for (int v = 0; v < Vectors; ++v) acc[i][v] = fma(x, bv[v], acc[i][v]);
+        }
+        a += ByRows ? 1 : a_stride;
+        b += b_stride;
+      }
+    }
+  };
+  const bool whole = last == V::size;
+  whole ? sum(true) : sum(false);
+
+  const Epilogue<T>& e = t.epilogue;
+  const bool direct = !kMaskedMoves;  // without masked moves C is whole: see tile_through_buffer
   if (e.alpha != 1) each([&](V& x, int, int) { x *= V(e.alpha); });
-  if (e.beta != 0) each([&](V& x, int i, int j) { x = fma(V(e.beta), V::load(t.c + i * t.c_row + j), x); });
-  if (e.bias_col) each([&](V& x, int, int j) { x += V::load(e.bias_col + j); });
+  if (e.beta != 0) each([&](V& x, int i, int j) { x = fma(V(e.beta), load(t.c + i * t.c_row, j, direct), x); });
+  if (e.bias_col) each([&](V& x, int, int j) { x += load(e.bias_col, j, direct); });
   if (e.bias_row) each([&](V& x, int i, int) { x += V(e.bias_row[i]); });
-  if (e.relu) each([&](V& x, int, int) { x = select(V(T(0)) > x, V(T(0)), x); });
-  each([&](V& x, int i, int j) { x.store(t.c + i * t.c_row + j); });
+  if (e.relu) each([&](V& x, int, int) { x = relu(x); });
+  each([&](V& x, int i, int j) {
+    T* c = t.c + i * t.c_row + j;
+    direct || j < (Vectors - 1) * V::size ? x.store(c) : x.store(c, last);
+  });
 }
 
 template <class T>
@@ -111,6 +131,54 @@ struct TileTable<T, ints<I...>> {
     return table[by_rows][rows - 1][vectors - 1];
   }
 };
+
+// A tile that the registers cannot write: columns of C apart, or fewer than the registers hold and no masked moves.
+template <class T>
+[[gnu::noinline]] void tile_through_buffer(TileFn<T> fn, TileArgs<T> t, int64_t rows, int64_t c_col) {
+  constexpr int64_t W = kTileCols<T>;
+  alignas(64) T buffer[kTileRows * W] = {};
+  alignas(64) T bias[W] = {};
+  T* c = t.c;
+  const int64_t c_row = t.c_row, cols = t.cols;
+  if (t.epilogue.beta != 0)
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < cols; ++j) buffer[i * W + j] = c[i * c_row + j * c_col];
+  if (t.epilogue.bias_col) {
+    for (int64_t j = 0; j < cols; ++j) bias[j] = t.epilogue.bias_col[j];
+    t.epilogue.bias_col = bias;
+  }
+  t.c = buffer;
+  t.c_row = W;
+  fn(t);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < cols; ++j) c[i * c_row + j * c_col] = buffer[i * W + j];
+}
+
+// C[i, j ... j + n) of one row from `parts` arrays of sums, `stride` apart.
+template <class T>
+void finish_row(const Epilogue<T>& e, const T* sums, int64_t parts, int64_t stride, int64_t n, T* c, int64_t c_col) {
+  using V = vec<T>;
+  for (int64_t j = 0; j < n; j += V::size) {
+    const int64_t count = n - j < V::size ? n - j : V::size;
+    T spread[V::size];
+    V x(T(0));
+    for (int64_t s = 0; s < parts; ++s) x += V::load(sums + s * stride + j, count);
+    x *= V(e.alpha);
+    if (e.beta != 0) {
+      for (int64_t l = 0; l < count && c_col != 1; ++l) spread[l] = c[(j + l) * c_col];
+      x = fma(V(e.beta), c_col == 1 ? V::load(c + j, count) : V::load(spread, count), x);
+    }
+    if (e.bias_col) x += V::load(e.bias_col + j, count);
+    if (e.bias_row) x += V(*e.bias_row);
+    if (e.relu) x = relu(x);
+    if (c_col == 1) {
+      x.store(c + j, count);
+    } else {
+      x.store(spread, count);
+      for (int64_t l = 0; l < count; ++l) c[(j + l) * c_col] = spread[l];
+    }
+  }
+}
 
 }  // namespace
 }  // namespace dlcore::kernel::DLCORE_TIER

@@ -89,22 +89,26 @@ struct vec {
 #if defined(__AVX512F__)
 template <>
 DLCORE_INLINE vec<float, 16> vec<float, 16>::load(const float* p, int64_t n, float fill) {
+  if (__builtin_constant_p(n) && n >= 16) return load(p);
   const __mmask16 lanes = static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1);
   if (fill == 0 && !__builtin_signbit(fill)) return {(native)_mm512_maskz_loadu_ps(lanes, p)};
   return {(native)_mm512_mask_loadu_ps(_mm512_set1_ps(fill), lanes, p)};
 }
 template <>
 DLCORE_INLINE vec<double, 8> vec<double, 8>::load(const double* p, int64_t n, double fill) {
+  if (__builtin_constant_p(n) && n >= 8) return load(p);
   const __mmask8 lanes = static_cast<__mmask8>(n >= 8 ? 0xffu : (1u << n) - 1);
   if (fill == 0 && !__builtin_signbit(fill)) return {(native)_mm512_maskz_loadu_pd(lanes, p)};
   return {(native)_mm512_mask_loadu_pd(_mm512_set1_pd(fill), lanes, p)};
 }
 template <>
 DLCORE_INLINE void vec<float, 16>::store(float* p, int64_t n) const {
+  if (__builtin_constant_p(n) && n >= 16) return store(p);
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1), (__m512)v);
 }
 template <>
 DLCORE_INLINE void vec<double, 8>::store(double* p, int64_t n) const {
+  if (__builtin_constant_p(n) && n >= 8) return store(p);
   _mm512_mask_storeu_pd(p, static_cast<__mmask8>(n >= 8 ? 0xffu : (1u << n) - 1), (__m512d)v);
 }
 #elif defined(__AVX2__)
@@ -119,22 +123,26 @@ DLCORE_INLINE auto first_lanes(int64_t n) {
 }
 template <>
 DLCORE_INLINE vec<float, 8> vec<float, 8>::load(const float* p, int64_t n, float fill) {
+  if (__builtin_constant_p(n) && n >= 8) return load(p);
   const __m256i lanes = first_lanes<8>(n);
   if (fill == 0 && !__builtin_signbit(fill)) return {(native)_mm256_maskload_ps(p, lanes)};
   return {(native)_mm256_blendv_ps(_mm256_set1_ps(fill), _mm256_maskload_ps(p, lanes), _mm256_castsi256_ps(lanes))};
 }
 template <>
 DLCORE_INLINE vec<double, 4> vec<double, 4>::load(const double* p, int64_t n, double fill) {
+  if (__builtin_constant_p(n) && n >= 4) return load(p);
   const __m256i lanes = first_lanes<4>(n);
   if (fill == 0 && !__builtin_signbit(fill)) return {(native)_mm256_maskload_pd(p, lanes)};
   return {(native)_mm256_blendv_pd(_mm256_set1_pd(fill), _mm256_maskload_pd(p, lanes), _mm256_castsi256_pd(lanes))};
 }
 template <>
 DLCORE_INLINE void vec<float, 8>::store(float* p, int64_t n) const {
+  if (__builtin_constant_p(n) && n >= 8) return store(p);
   _mm256_maskstore_ps(p, first_lanes<8>(n), (__m256)v);
 }
 template <>
 DLCORE_INLINE void vec<double, 4>::store(double* p, int64_t n) const {
+  if (__builtin_constant_p(n) && n >= 4) return store(p);
   _mm256_maskstore_pd(p, first_lanes<4>(n), (__m256d)v);
 }
 #endif
@@ -163,6 +171,17 @@ DLCORE_INLINE void swap_blocks(vec<T, N>& a, vec<T, N>& b, ints<I...>) {
   const vec<T, N> x = a;
   a = shuffle<(I & D ? N + I - D : I)...>(x, b);
   b = shuffle<(I & D ? N + I : I + D)...>(x, b);
+}
+
+// The sum of all lanes, by halves.
+template <int D, class T, int N, int... I>
+DLCORE_INLINE vec<T, N> add_upper(vec<T, N> x, ints<I...>) {
+  return {x.v + shuffle<(I + D) % N...>(x, x).v};
+}
+template <class T, int N, int D = N / 2>
+DLCORE_INLINE T sum_lanes(vec<T, N> x) {
+  if constexpr (D >= 1) return sum_lanes<T, N, D / 2>(add_upper<D>(x, indices<N>()));
+  else return x[0];
 }
 
 // x[i][j] <-> x[j][i]: at each level the off-diagonal blocks of size D swap places.
