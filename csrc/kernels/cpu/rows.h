@@ -75,8 +75,8 @@ DLCORE_INLINE void store_result(void* y, int64_t i, mask<T, N> m, int64_t n) {
 
 template <class F>
 DLCORE_INLINE F make_functor(const double* params) {
-  if constexpr (requires { F{params}; })
-    return F{params};
+  if constexpr (requires { F(params); })
+    return F(params);
   else
     return F{};
 }
@@ -89,48 +89,43 @@ DLCORE_INLINE void row_loop(const F& f, int64_t n, void* y, X&... x) {
   if (i < n) store_result(y, i, f(x.last(n - i)...), n - i);
 }
 
-template <class T, class F, int Inputs, bool BoolFirst>
-void row(int64_t n, void* y, const void* const* x, const int* step, const double* params) {
+template <class T, class F, bool BoolFirst, int... I>
+DLCORE_INLINE void row_inputs(int64_t n, void* y, const void* const* x, const int* step, const double* params, ints<I...>) {
   const F f = make_functor<F>(params);
-  if constexpr (Inputs == 1) {
-    RowInput<T> a;
-    a.start(x[0], step[0]);
-    row_loop<T>(f, n, y, a);
-  } else if constexpr (Inputs == 2) {
+  if constexpr (BoolFirst) {
+    BoolRowInput<T> condition;
     RowInput<T> a, b;
-    a.start(x[0], step[0]);
-    b.start(x[1], step[1]);
-    row_loop<T>(f, n, y, a, b);
-  } else if constexpr (BoolFirst) {
-    BoolRowInput<T> a;
-    RowInput<T> b, c;
-    a.start(x[0], step[0]);
-    b.start(x[1], step[1]);
-    c.start(x[2], step[2]);
-    row_loop<T>(f, n, y, a, b, c);
+    condition.start(x[0], step[0]);
+    a.start(x[1], step[1]);
+    b.start(x[2], step[2]);
+    row_loop<T>(f, n, y, condition, a, b);
   } else {
-    RowInput<T> a, b, c;
-    a.start(x[0], step[0]);
-    b.start(x[1], step[1]);
-    c.start(x[2], step[2]);
-    row_loop<T>(f, n, y, a, b, c);
+    RowInput<T> in[sizeof...(I)];
+    (in[I].start(x[I], step[I]), ...);
+    row_loop<T>(f, n, y, in[I]...);
   }
 }
 
-template <class F, int Inputs, uint8_t Types, uint8_t Flags>
+template <class T, class F, int Inputs, bool BoolFirst>
+void row(int64_t n, void* y, const void* const* x, const int* step, const double* params) {
+  row_inputs<T, F, BoolFirst>(n, y, x, step, params, indices<Inputs>());
+}
+
+template <class F, int Inputs, int Types, int Flags>
 Row row_for(DType compute) {
   constexpr bool bool_first = (Flags & kBoolFirstInput) != 0;
-  if constexpr (Types & kFloat)
+  if constexpr ((Types & kFloat) != 0)
     if (compute == DType::Float32) return row<float, F, Inputs, bool_first>;
-  if constexpr (Types & kDouble)
+  if constexpr ((Types & kDouble) != 0)
     if (compute == DType::Float64) return row<double, F, Inputs, bool_first>;
-  if constexpr (Types & kInt32)
+  if constexpr ((Types & kInt32) != 0)
     if (compute == DType::Int32) return row<int32_t, F, Inputs, bool_first>;
-  if constexpr (Types & kInt64)
+  if constexpr ((Types & kInt64) != 0)
     if (compute == DType::Int64) return row<int64_t, F, Inputs, bool_first>;
   return nullptr;
 }
 
+// A family's lookup: switch (op) { DLCORE_ELEMENTWISE_X(DLCORE_ROW_CASE) default: return nullptr; }
 #define DLCORE_ROW_CASE(name, inputs, types, flags) \
   case ElementwiseOp::name: return row_for<name, inputs, types, flags>(compute);
 

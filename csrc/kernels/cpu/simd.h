@@ -5,7 +5,14 @@
 #include <cstring>
 
 #if defined(__x86_64__)
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // in GCC 12's own header
+#endif
 #include <immintrin.h>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 #endif
 
 #ifndef DLCORE_TIER
@@ -39,6 +46,13 @@ template <>
 struct int_of<4> { using type = int32_t; };
 template <>
 struct int_of<8> { using type = int64_t; };
+
+template <class T>
+struct unsigned_of;
+template <>
+struct unsigned_of<int32_t> { using type = uint32_t; };
+template <>
+struct unsigned_of<int64_t> { using type = uint64_t; };
 
 template <class T, int N>
 struct native_of {
@@ -102,6 +116,24 @@ DLCORE_INLINE vec<double, 8> vec<double, 8>::load(const double* p, int64_t n, do
   return {(native)_mm512_mask_loadu_pd(_mm512_set1_pd(fill), lanes, p)};
 }
 template <>
+DLCORE_INLINE vec<int32_t, 16> vec<int32_t, 16>::load(const int32_t* p, int64_t n, int32_t fill) {
+  const __mmask16 lanes = static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1);
+  return {(native)_mm512_mask_loadu_epi32(_mm512_set1_epi32(fill), lanes, p)};
+}
+template <>
+DLCORE_INLINE vec<int64_t, 8> vec<int64_t, 8>::load(const int64_t* p, int64_t n, int64_t fill) {
+  const __mmask8 lanes = static_cast<__mmask8>(n >= 8 ? 0xffu : (1u << n) - 1);
+  return {(native)_mm512_mask_loadu_epi64(_mm512_set1_epi64(fill), lanes, p)};
+}
+template <>
+DLCORE_INLINE void vec<int32_t, 16>::store(int32_t* p, int64_t n) const {
+  _mm512_mask_storeu_epi32(p, static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1), (__m512i)v);
+}
+template <>
+DLCORE_INLINE void vec<int64_t, 8>::store(int64_t* p, int64_t n) const {
+  _mm512_mask_storeu_epi64(p, static_cast<__mmask8>(n >= 8 ? 0xffu : (1u << n) - 1), (__m512i)v);
+}
+template <>
 DLCORE_INLINE void vec<float, 16>::store(float* p, int64_t n) const {
   if (__builtin_constant_p(n) && n >= 16) return store(p);
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1), (__m512)v);
@@ -134,6 +166,25 @@ DLCORE_INLINE vec<double, 4> vec<double, 4>::load(const double* p, int64_t n, do
   const __m256i lanes = first_lanes<4>(n);
   if (fill == 0 && !__builtin_signbit(fill)) return {(native)_mm256_maskload_pd(p, lanes)};
   return {(native)_mm256_blendv_pd(_mm256_set1_pd(fill), _mm256_maskload_pd(p, lanes), _mm256_castsi256_pd(lanes))};
+}
+template <>
+DLCORE_INLINE vec<int32_t, 8> vec<int32_t, 8>::load(const int32_t* p, int64_t n, int32_t fill) {
+  const __m256i lanes = first_lanes<8>(n);
+  return {(native)_mm256_blendv_epi8(_mm256_set1_epi32(fill), _mm256_maskload_epi32(p, lanes), lanes)};
+}
+template <>
+DLCORE_INLINE vec<int64_t, 4> vec<int64_t, 4>::load(const int64_t* p, int64_t n, int64_t fill) {
+  const __m256i lanes = first_lanes<4>(n);
+  const auto* at = reinterpret_cast<const long long*>(p);
+  return {(native)_mm256_blendv_epi8(_mm256_set1_epi64x(fill), _mm256_maskload_epi64(at, lanes), lanes)};
+}
+template <>
+DLCORE_INLINE void vec<int32_t, 8>::store(int32_t* p, int64_t n) const {
+  _mm256_maskstore_epi32(p, first_lanes<8>(n), (__m256i)v);
+}
+template <>
+DLCORE_INLINE void vec<int64_t, 4>::store(int64_t* p, int64_t n) const {
+  _mm256_maskstore_epi64(reinterpret_cast<long long*>(p), first_lanes<4>(n), (__m256i)v);
 }
 template <>
 DLCORE_INLINE void vec<float, 8>::store(float* p, int64_t n) const {
@@ -219,6 +270,7 @@ struct mask {
   DLCORE_INLINE mask operator&(mask o) const { return {m & o.m}; }
   DLCORE_INLINE mask operator|(mask o) const { return {m | o.m}; }
   DLCORE_INLINE mask operator~() const { return {~m}; }
+  DLCORE_INLINE mask operator!=(mask o) const { return {m ^ o.m}; }
 };
 
 template <class T, int N>
@@ -271,6 +323,183 @@ DLCORE_INLINE vec<double, 8> fma(vec<double, 8> a, vec<double, 8> b, vec<double,
   return {(vec<double, 8>::native)_mm512_fmadd_pd((__m512d)a.v, (__m512d)b.v, (__m512d)c.v)};
 }
 #endif
+
+// ---- bits
+
+template <class T, int N>
+using bits_of = vec<typename vec<T, N>::bits, N>;
+
+template <class T, int N>
+DLCORE_INLINE bits_of<T, N> to_bits(vec<T, N> a) { return {(typename vec<T, N>::mask_native)a.v}; }
+template <class T, class I, int N>
+DLCORE_INLINE vec<T, N> from_bits(vec<I, N> a) { return {(typename vec<T, N>::native)a.v}; }
+
+template <class T, int N>
+DLCORE_INLINE vec<T, N> operator&(vec<T, N> a, vec<T, N> b) { return {a.v & b.v}; }
+template <class T, int N>
+DLCORE_INLINE vec<T, N> operator|(vec<T, N> a, vec<T, N> b) { return {a.v | b.v}; }
+template <class T, int N>
+DLCORE_INLINE vec<T, N> operator^(vec<T, N> a, vec<T, N> b) { return {a.v ^ b.v}; }
+template <class T, int N>
+DLCORE_INLINE vec<T, N> operator~(vec<T, N> a) { return {~a.v}; }
+template <class T, int N>
+DLCORE_INLINE vec<T, N> operator<<(vec<T, N> a, int n) { return {a.v << n}; }
+template <class T, int N>
+DLCORE_INLINE vec<T, N> operator>>(vec<T, N> a, int n) { return {a.v >> n}; }  // keeps the sign
+
+template <class To, class T, int N>
+DLCORE_INLINE vec<To, N> convert(vec<T, N> a) { return {__builtin_convertvector(a.v, typename vec<To, N>::native)}; }
+
+template <class T, int N>
+DLCORE_INLINE vec<T, N / 2> lower(vec<T, N> a) {
+  vec<T, N / 2> r;
+  std::memcpy(&r.v, &a.v, sizeof r.v);
+  return r;
+}
+template <class T, int N>
+DLCORE_INLINE vec<T, N / 2> upper(vec<T, N> a) {
+  vec<T, N / 2> r;
+  std::memcpy(&r.v, reinterpret_cast<const char*>(&a.v) + sizeof r.v, sizeof r.v);
+  return r;
+}
+template <class T, int N>
+DLCORE_INLINE vec<T, 2 * N> join(vec<T, N> a, vec<T, N> b) {
+  vec<T, 2 * N> r;
+  std::memcpy(&r.v, &a.v, sizeof a.v);
+  std::memcpy(reinterpret_cast<char*>(&r.v) + sizeof a.v, &b.v, sizeof b.v);
+  return r;
+}
+
+template <class T, int N>
+DLCORE_INLINE bool any(mask<T, N> m) {
+#if defined(__SSE4_1__)
+  if constexpr (sizeof m.m == 16) return !_mm_testz_si128((__m128i)m.m, (__m128i)m.m);
+#endif
+#if defined(__AVX__)
+  if constexpr (sizeof m.m == 32) return !_mm256_testz_si256((__m256i)m.m, (__m256i)m.m);
+#endif
+#if defined(__AVX512F__)
+  if constexpr (sizeof m.m == 64) return _mm512_test_epi64_mask((__m512i)m.m, (__m512i)m.m) != 0;
+#endif
+  typename vec<T, N>::bits lanes[N], sum = 0;
+  std::memcpy(lanes, &m.m, sizeof lanes);
+  for (int i = 0; i < N; ++i) sum |= lanes[i];
+  return sum != 0;
+}
+
+// f(a[i]) lane by lane, where a vector version is not worth its code.
+template <class T, int N, class F>
+DLCORE_INLINE vec<T, N> each_lane(vec<T, N> a, F f) {
+  T lanes[N];
+  a.store(lanes);
+  for (int i = 0; i < N; ++i) lanes[i] = f(lanes[i]);
+  return vec<T, N>::load(lanes);
+}
+template <class T, int N, class F>
+DLCORE_INLINE vec<T, N> each_lane(vec<T, N> a, vec<T, N> b, F f) {
+  T x[N], y[N];
+  a.store(x);
+  b.store(y);
+  for (int i = 0; i < N; ++i) x[i] = f(x[i], y[i]);
+  return vec<T, N>::load(x);
+}
+
+// ---- min, max (b where either is NaN), sqrt, rounding
+
+template <class T, int N>
+DLCORE_INLINE vec<T, N> min(vec<T, N> a, vec<T, N> b) { return select(a < b, a, b); }
+template <class T, int N>
+DLCORE_INLINE vec<T, N> max(vec<T, N> a, vec<T, N> b) { return select(a > b, a, b); }
+
+template <class T>
+constexpr bool kIsFloat = false;
+template <>
+constexpr bool kIsFloat<float> = true;
+template <>
+constexpr bool kIsFloat<double> = true;
+
+template <class T, int N>
+DLCORE_INLINE vec<T, N> abs(vec<T, N> a) {
+  if constexpr (kIsFloat<T>) {
+    using B = typename vec<T, N>::bits;
+    return from_bits<T>(to_bits(a) & bits_of<T, N>(static_cast<B>(~(B{1} << (8 * sizeof(B) - 1)))));
+  } else {
+    return select(a < vec<T, N>(T{0}), -a, a);
+  }
+}
+template <class T, int N>
+DLCORE_INLINE bits_of<T, N> sign_bit(vec<T, N> a) {
+  using B = typename vec<T, N>::bits;
+  return to_bits(a) & bits_of<T, N>(static_cast<B>(B{1} << (8 * sizeof(B) - 1)));
+}
+template <class T, int N>
+DLCORE_INLINE vec<T, N> copysign(vec<T, N> size, vec<T, N> sign) {
+  return from_bits<T>(to_bits(abs(size)) | sign_bit(sign));
+}
+
+template <class T, int N>
+DLCORE_INLINE vec<T, N> sqrt(vec<T, N> a) { return each_lane(a, [](T x) { return __builtin_sqrt(x); }); }
+template <class T, int N>
+DLCORE_INLINE vec<T, N> round_even(vec<T, N> a) { return each_lane(a, [](T x) { return static_cast<T>(__builtin_rint(x)); }); }
+template <class T, int N>
+DLCORE_INLINE vec<T, N> floor(vec<T, N> a) { return each_lane(a, [](T x) { return static_cast<T>(__builtin_floor(x)); }); }
+template <class T, int N>
+DLCORE_INLINE vec<T, N> ceil(vec<T, N> a) { return each_lane(a, [](T x) { return static_cast<T>(__builtin_ceil(x)); }); }
+template <class T, int N>
+DLCORE_INLINE vec<T, N> trunc(vec<T, N> a) { return each_lane(a, [](T x) { return static_cast<T>(__builtin_trunc(x)); }); }
+
+// The same as single instructions, one line an operation for each register width.
+#define DLCORE_X86_MATH(T, N, reg, mm, round, suffix)                                                              \
+  DLCORE_INLINE vec<T, N> min(vec<T, N> a, vec<T, N> b) { return {(vec<T, N>::native)mm##_min_##suffix((reg)a.v, (reg)b.v)}; } \
+  DLCORE_INLINE vec<T, N> max(vec<T, N> a, vec<T, N> b) { return {(vec<T, N>::native)mm##_max_##suffix((reg)a.v, (reg)b.v)}; } \
+  DLCORE_INLINE vec<T, N> sqrt(vec<T, N> a) { return {(vec<T, N>::native)mm##_sqrt_##suffix((reg)a.v)}; }           \
+  DLCORE_INLINE vec<T, N> round_even(vec<T, N> a) { return {(vec<T, N>::native)mm##_##round##_##suffix((reg)a.v, 8)}; } \
+  DLCORE_INLINE vec<T, N> floor(vec<T, N> a) { return {(vec<T, N>::native)mm##_##round##_##suffix((reg)a.v, 9)}; }  \
+  DLCORE_INLINE vec<T, N> ceil(vec<T, N> a) { return {(vec<T, N>::native)mm##_##round##_##suffix((reg)a.v, 10)}; }  \
+  DLCORE_INLINE vec<T, N> trunc(vec<T, N> a) { return {(vec<T, N>::native)mm##_##round##_##suffix((reg)a.v, 11)}; }
+#if defined(__SSE4_1__)
+DLCORE_X86_MATH(float, 4, __m128, _mm, round, ps)
+DLCORE_X86_MATH(double, 2, __m128d, _mm, round, pd)
+#endif
+#if defined(__AVX__)
+DLCORE_X86_MATH(float, 8, __m256, _mm256, round, ps)
+DLCORE_X86_MATH(double, 4, __m256d, _mm256, round, pd)
+#endif
+#if defined(__AVX512F__)
+DLCORE_X86_MATH(float, 16, __m512, _mm512, roundscale, ps)
+DLCORE_X86_MATH(double, 8, __m512d, _mm512, roundscale, pd)
+#endif
+#undef DLCORE_X86_MATH
+
+// a * 2^n for whole n in [-2100, 2100], rounded once (to a subnormal where the result is one).
+template <class T>
+struct float_format;
+template <>
+struct float_format<float> {
+  static constexpr int mantissa = 23, bias = 127;
+  static constexpr float smallest_normal = 0x1p-126f;
+  static constexpr float shifter = 0x1.8p23f;  // added to a whole number puts that into the low bits
+};
+template <>
+struct float_format<double> {
+  static constexpr int mantissa = 52, bias = 1023;
+  static constexpr double smallest_normal = 0x1p-1022;
+  static constexpr double shifter = 0x1.8p52;
+};
+template <class T, int N>
+DLCORE_INLINE vec<T, N> power_of_2(vec<T, N> n) {  // n in [1 - bias, bias]
+  using F = float_format<T>;
+  return from_bits<T>(to_bits(n + vec<T, N>(F::shifter + F::bias)) << F::mantissa);
+}
+template <class T, int N>
+DLCORE_INLINE vec<T, N> scale(vec<T, N> a, vec<T, N> n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof a.v == 64 && sizeof(T) == 4) return {(typename vec<T, N>::native)_mm512_scalef_ps((__m512)a.v, (__m512)n.v)};
+  if constexpr (sizeof a.v == 64 && sizeof(T) == 8) return {(typename vec<T, N>::native)_mm512_scalef_pd((__m512d)a.v, (__m512d)n.v)};
+#endif
+  const vec<T, N> half = floor(n * vec<T, N>(T(0.5)));
+  return a * power_of_2(half) * power_of_2(n - half);
+}
 
 }  // namespace
 }  // namespace dlcore::kernel::DLCORE_TIER
