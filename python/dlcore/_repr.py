@@ -108,7 +108,6 @@ def _body(tensor, indent):
 
 def tensor_repr(self):
     """tensor([[1., 2.]], requires_grad=True)"""
-    prefix = "Parameter containing:\ntensor(" if self.__class__.__name__ == "Parameter" else "tensor("
     suffixes = []
     default = self.dtype is _core.get_default_dtype() or self.dtype.name in ("int64", "bool")
     if self.numel() == 0:
@@ -125,7 +124,7 @@ def tensor_repr(self):
         suffixes.append(f"grad_fn=<{self.grad_fn.name()}>")
     elif self.requires_grad:
         suffixes.append("requires_grad=True")
-    return prefix + ", ".join([body, *suffixes]) + ")"
+    return "tensor(" + ", ".join([body, *suffixes]) + ")"
 
 
 _core._add_method("__repr__", tensor_repr)

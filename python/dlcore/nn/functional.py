@@ -10,23 +10,23 @@ import math
 import warnings
 
 from .. import _core
-from .._core import (
-    Tensor,
-    avg_pool2d,
-    gelu,
-    glu,
-    hardshrink,
-    linear,
-    logsigmoid,
-    prelu,
-    sigmoid,
-    softplus,
-    softshrink,
-    softsign,
-    tanh,
-    tanhshrink,
+from .._core import Tensor
+
+# Those that need nothing added; they are found in `dlcore._core` when they are first used.
+_as_they_are = frozenset(
+    "avg_pool2d gelu glu hardshrink linear logsigmoid prelu sigmoid softplus softshrink softsign tanh "
+    "tanhshrink".split()
 )
 
+
+def __getattr__(name: str):
+    if name in _as_they_are and hasattr(_core, name):
+        globals()[name] = getattr(_core, name)
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+# ruff: noqa: F822
 __all__ = [
     "avg_pool2d",
     "bilinear",

@@ -24,11 +24,11 @@ class Parameter(Tensor):
             data = _core.empty(0)
         if not isinstance(data, Tensor):
             raise TypeError(f"Parameter: data must be a Tensor, but got {type(data).__name__}")
-        return Tensor._make_subclass(cls, data, requires_grad)
+        return _core._make_subclass(cls, data, requires_grad)
 
     def __deepcopy__(self, memo):
         if id(self) not in memo:
-            memo[id(self)] = Tensor._make_subclass(type(self), self.data.clone(), self.requires_grad)
+            memo[id(self)] = _core._make_subclass(type(self), self.data.clone(), self.requires_grad)
         return memo[id(self)]
 
     def __repr__(self) -> str:
@@ -47,7 +47,7 @@ class Buffer(Tensor):
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True):
         if data is None:
             data = _core.empty(0)
-        self = Tensor._make_subclass(cls, data, data.requires_grad)
+        self = _core._make_subclass(cls, data, data.requires_grad)
         self.persistent = persistent
         return self
 
@@ -116,7 +116,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
     cls_to_become = Parameter
 
     def __new__(cls, requires_grad: bool = True, device=None, dtype=None):
-        return Tensor._make_subclass(cls, _core.empty(0, device=device, dtype=dtype), requires_grad)
+        return _core._make_subclass(cls, _core.empty(0, device=device, dtype=dtype), requires_grad)
 
     def __deepcopy__(self, memo):
         if id(self) not in memo:
@@ -136,7 +136,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Buffer):
     cls_to_become = Buffer
 
     def __new__(cls, requires_grad: bool = False, device=None, dtype=None, persistent: bool = True):
-        self = Tensor._make_subclass(cls, _core.empty(0, device=device, dtype=dtype), requires_grad)
+        self = _core._make_subclass(cls, _core.empty(0, device=device, dtype=dtype), requires_grad)
         self.persistent = persistent
         return self
 
