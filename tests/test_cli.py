@@ -4,8 +4,9 @@ import os
 import subprocess
 import sys
 
-import dlcore
 import pytest
+
+import dlcore
 from dlcore import nn
 from dlcore.cli import main
 from dlcore.models.vision import LeNet, lenet

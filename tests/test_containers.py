@@ -3,8 +3,9 @@
 import copy
 from collections import OrderedDict
 
-import dlcore
 import pytest
+
+import dlcore
 from dlcore import nn
 
 

@@ -8,9 +8,10 @@ import threading
 import time
 from collections import OrderedDict, namedtuple
 
-import dlcore
 import numpy as np
 import pytest
+
+import dlcore
 from dlcore.utils.data import (
     BatchSampler,
     ChainDataset,

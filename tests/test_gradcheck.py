@@ -1,7 +1,8 @@
 """gradcheck and gradgradcheck find wrong gradients, and only those."""
 
-import dlcore
 import pytest
+
+import dlcore
 from dlcore.autograd import Function, gradcheck, gradgradcheck
 
 

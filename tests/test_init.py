@@ -2,9 +2,10 @@
 
 import math
 
-import dlcore
 import numpy as np
 import pytest
+
+import dlcore
 from dlcore import nn
 from dlcore.nn import init
 

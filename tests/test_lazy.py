@@ -2,8 +2,9 @@
 
 import copy
 
-import dlcore
 import pytest
+
+import dlcore
 from dlcore import nn, optim
 from dlcore.nn.lazy import LazyModuleMixin
 

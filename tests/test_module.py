@@ -5,8 +5,9 @@ import copy
 import gc
 import weakref
 
-import dlcore
 import pytest
+
+import dlcore
 from dlcore import nn
 
 

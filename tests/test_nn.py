@@ -1,8 +1,9 @@
 """Layers and losses against their formulas in float64; the ops themselves are in the case table."""
 
-import dlcore
 import numpy as np
 import pytest
+
+import dlcore
 from dlcore import nn
 from dlcore.autograd import gradcheck
 from dlcore.nn import functional as F
@@ -192,6 +193,8 @@ def test_pooling():
     windows = x.numpy().reshape(2, 3, 3, 2, 4, 2)
     close(nn.MaxPool2d(2)(x), windows.max((3, 5)))
     close(nn.AvgPool2d(2)(x), windows.mean((3, 5)))
+    close(F.max_pool2d(x, 2, None), windows.max((3, 5)))
+    close(F.avg_pool2d(x, 2, None), windows.mean((3, 5)))
     close(nn.AvgPool2d(2, divisor_override=3)(x), windows.sum((3, 5)) / 3)
     values, places = nn.MaxPool2d(2, return_indices=True)(x)
     flat = x.numpy().reshape(2, 3, 48)

@@ -3,8 +3,9 @@
 import copy
 import math
 
-import dlcore
 import pytest
+
+import dlcore
 from dlcore import nn, optim
 from dlcore.optim import lr_scheduler
 from dlcore.optim.optimizer import Optimizer, required

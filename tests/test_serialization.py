@@ -12,11 +12,12 @@ import subprocess
 import sys
 from collections import OrderedDict
 
-import dlcore
 import pytest
-from dlcore import nn, optim
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import dlcore
+from dlcore import nn, optim
 
 DTYPES = [
     dlcore.float32,

@@ -2,9 +2,10 @@
 
 import copy
 
-import dlcore
 import numpy as np
 import pytest
+
+import dlcore
 
 torch = pytest.importorskip("torch", reason="PyTorch is the oracle of these tests")
 

@@ -14,8 +14,7 @@ from .._core import Tensor
 
 # Those that need nothing added; they are found in `dlcore._core` when they are first used.
 _as_they_are = frozenset(
-    "avg_pool2d gelu glu hardshrink linear logsigmoid prelu sigmoid softplus softshrink softsign tanh "
-    "tanhshrink".split()
+    "gelu glu hardshrink linear logsigmoid prelu sigmoid softplus softshrink softsign tanh tanhshrink".split()
 )
 
 
@@ -420,9 +419,34 @@ def max_pool2d(
         ceil_mode: round the output's size up. Default: False.
         return_indices: return also where in the (H, W) plane each value was. Default: False.
     """
+    stride = kernel_size if stride is None else stride
     if return_indices:
         return _core.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
     return _core.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size,
+    stride=None,
+    padding=0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of each window.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        kernel_size: the window, a number or a pair.
+        stride: the step; `kernel_size` where it is None.
+        padding: zeros on both sides, at most half the window. Default: 0.
+        ceil_mode: round the output's size up. Default: False.
+        count_include_pad: count the zeros of the padding in the mean. Default: True.
+        divisor_override: divide by this instead of by the size of the window. Default: None.
+    """
+    stride = kernel_size if stride is None else stride
+    return _core.avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
