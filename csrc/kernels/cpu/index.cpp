@@ -13,24 +13,27 @@ constexpr int64_t kGrain = 1 << 14;  // elements a task
 int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// offset[j] += index[j * stride] * step; false where an index is out of range.
-template <class I>
-DLCORE_INLINE bool add_run(const I* index, int64_t stride, int64_t n, int64_t size, int64_t step, int64_t wrap,
-                           int64_t* offset) {
+// offset[j] = first + j along + index[j stride] step, or with Add that index's part alone added; false where an index
+// is out of range.
+template <bool Add, class I>
+DLCORE_INLINE bool offset_run(const I* index, int64_t stride, int64_t n, int64_t size, int64_t step, int64_t wrap,
+                              int64_t first, int64_t along, int64_t* offset) {
   uint64_t bad = 0;
   for (int64_t j = 0; j < n; ++j) {
     int64_t i = static_cast<int64_t>(index[j * stride]);
     i += i < 0 ? wrap : 0;
     bad |= static_cast<uint64_t>(i) >= static_cast<uint64_t>(size);
-    offset[j] += i * step;
+    offset[j] = (Add ? offset[j] : first + j * along) + i * step;
   }
   return !bad;
 }
-template <class I>
-bool add_index(const IndexTensor& t, int64_t first, int64_t stride, int64_t n, int64_t wrap, int64_t* offset) {
-  const I* index = static_cast<const I*>(t.data) + first;
-  return stride == 1 ? add_run(index, 1, n, t.size, t.step, wrap, offset)
-                     : add_run(index, stride, n, t.size, t.step, wrap, offset);
+template <bool Add, class I>
+bool offsets(const IndexTensor& t, int64_t begin, int64_t stride, int64_t n, int64_t wrap, int64_t first, int64_t along,
+             int64_t* offset) {
+  const I* index = static_cast<const I*>(t.data) + begin;
+  if (stride == 1 && t.step == 1 && along == 0) return offset_run<Add>(index, 1, n, t.size, 1, wrap, first, 0, offset);
+  return stride == 1 ? offset_run<Add>(index, 1, n, t.size, t.step, wrap, first, along, offset)
+                     : offset_run<Add>(index, stride, n, t.size, t.step, wrap, first, along, offset);
 }
 
 // Part of a space: coordinates [begin, end) along dimension `dim`.
@@ -64,13 +67,18 @@ DLCORE_INLINE bool walk(const Indexed& s, Part part, bool rows, const Body& body
   for (;;) {
     for (int64_t j = 0; j < run; j += kBlock) {
       const int64_t n = min(kBlock, run - j);
-      for (int64_t t = 0; t < n; ++t) offset[t] = x0 + (j + t) * xs;
+      const int64_t first = x0 + j * xs;
+      if (!s.indices)
+        for (int64_t t = 0; t < n; ++t) offset[t] = first + t * xs;
       for (int k = 0; k < s.indices; ++k) {
         const IndexTensor& index = s.index[k];
         const int64_t stride = ndim ? index.strides[last] : 0, wrap = s.negative ? index.size : 0;
-        const bool ok = index.dtype == DType::Int64
-                            ? add_index<int64_t>(index, i0[k] + j * stride, stride, n, wrap, offset)
-                            : add_index<int32_t>(index, i0[k] + j * stride, stride, n, wrap, offset);
+        const int64_t begin = i0[k] + j * stride;
+        const bool wide = index.dtype == DType::Int64;
+        const bool ok = k == 0 ? (wide ? offsets<false, int64_t>(index, begin, stride, n, wrap, first, xs, offset)
+                                       : offsets<false, int32_t>(index, begin, stride, n, wrap, first, xs, offset))
+                               : (wide ? offsets<true, int64_t>(index, begin, stride, n, wrap, first, xs, offset)
+                                       : offsets<true, int32_t>(index, begin, stride, n, wrap, first, xs, offset));
         if (!ok) return false;
       }
       body(offset, n, y0 + j * ys, ys);
@@ -109,7 +117,9 @@ bool split(const Indexed& s, int dim, int64_t unit, const Body& body) {
   const int64_t n = s.sizes[dim], total = count(s);
   if (total <= kGrain) return body(Part{-1, 0, 0});
   int failed = 0;
-  const int64_t grain = max(unit, (kGrain * n + total - 1) / total);
+  // Inside the space every piece goes through all indices again: then there are few pieces.
+  int64_t grain = max(unit, (kGrain * n + total - 1) / total);
+  if (dim > 0) grain = max(grain, (n + 3) / 4);
   parallel_for(n, grain, [&](int64_t begin, int64_t end) {
     if (!body(Part{dim, begin, end})) __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
   });

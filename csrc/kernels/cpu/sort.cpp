@@ -277,7 +277,7 @@ void select_best(Candidate* c, int64_t n, int64_t k, bool sort) {
   }
 }
 
-int64_t topk_capacity(const TopK& s) { return min(s.n, max(2 * s.k, 64)); }
+int64_t topk_capacity(const TopK& s) { return min(s.n, s.k + max(s.k, 16)); }
 int64_t topk_workspace(const TopK& s) { return s.rows * topk_capacity(s) * static_cast<int64_t>(sizeof(Candidate)); }
 
 // Elements above the k-th best so far are collected; when there is no more room the best k stay and raise that bound.
