@@ -5,6 +5,7 @@ namespace dlcore::bindings {
 // Each family's ops are bound in the file of its name.
 void bind_linalg(Ops& ops);
 void bind_einsum(Ops& ops);
+void bind_activations(Ops& ops);
 void bind_elementwise(Ops& ops);
 void bind_indexing(Ops& ops);
 void bind_optim(Ops& ops);
@@ -15,6 +16,7 @@ void bind_families(Ops& ops) {
   bind_linalg(ops);
   bind_einsum(ops);
   bind_elementwise(ops);
+  bind_activations(ops);
   bind_indexing(ops);
   bind_optim(ops);
   bind_creation(ops);

@@ -1,5 +1,7 @@
 #pragma once
 // Every op, one header a family.
+#include "dlcore/ops/activation.h"
+#include "dlcore/ops/comparison.h"
 #include "dlcore/ops/creation.h"
 #include "dlcore/ops/elementwise.h"
 #include "dlcore/ops/indexing.h"
@@ -7,3 +9,4 @@
 #include "dlcore/ops/nn.h"
 #include "dlcore/ops/reduction.h"
 #include "dlcore/ops/shape.h"
+#include "dlcore/ops/ternary.h"
