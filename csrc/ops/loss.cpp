@@ -1,5 +1,7 @@
 #include "ops/loss.h"
 
+#include <cmath>
+
 #include "kernels/registry.h"
 #include "ops/reduction.h"
 

@@ -1,7 +1,7 @@
-#include "kernels/registry.h"
-#include "ops/loss.h"
 #include "core/allocator.h"
 #include "core/launch.h"
+#include "kernels/registry.h"
+#include "ops/loss.h"
 
 // Losses of pairs of elements (x, t).
 namespace dlcore {

@@ -1,5 +1,7 @@
 #include "ops/reduction.h"
 
+#include <cmath>
+
 #include "kernels/registry.h"
 
 namespace dlcore {
@@ -259,6 +261,24 @@ std::tuple<Tensor, Tensor> min_dim(const Tensor& x, int64_t dim, bool keepdim) {
 }
 Tensor argmax(const Tensor& x, Dim dim, bool keepdim) { return arg("argmax", true, x, dim, keepdim); }
 Tensor argmin(const Tensor& x, Dim dim, bool keepdim) { return arg("argmin", false, x, dim, keepdim); }
+
+// ---- median
+
+std::tuple<Tensor, Tensor> median_dim(const Tensor& x, int64_t dim, bool keepdim) {
+  const Reduced r(x, dim_mask("median", x, Dim(dim)));
+  check_not_empty("median", x, r, true);
+  auto [values, indices] = kthvalue(x, (r.count + 1) / 2, dim, keepdim);
+  if (!is_floating(x.dtype())) return {values, indices};
+  // A NaN is the largest of all, and the median where there is one.
+  const auto [most, place] = max_dim(x, dim, keepdim);
+  const Tensor nan = ne(most, most);
+  return {where(nan, most, values), where(nan, place, indices)};
+}
+
+Tensor median_all(const Tensor& x) {
+  if (x.numel() == 0) return full({}, is_floating(x.dtype()) ? Scalar(NAN) : Scalar(INT64_MIN), x.dtype());
+  return std::get<0>(median_dim(reshape(x, {-1}), 0, false));
+}
 
 // ---- truth
 
