@@ -8,6 +8,7 @@ void bind_einsum(Ops& ops);
 void bind_activations(Ops& ops);
 void bind_elementwise(Ops& ops);
 void bind_indexing(Ops& ops);
+void bind_nn(Ops& ops);
 void bind_optim(Ops& ops);
 void bind_creation(Ops& ops);
 void bind_random(Ops& ops);
@@ -19,6 +20,7 @@ void bind_families(Ops& ops) {
   bind_elementwise(ops);
   bind_activations(ops);
   bind_indexing(ops);
+  bind_nn(ops);
   bind_optim(ops);
   bind_creation(ops);
   bind_random(ops);

@@ -4,6 +4,7 @@ namespace dlcore::kernel::DLCORE_TIER {
 
 // Each family fills its own part of the table.
 void fill_arg(KernelTable& t);
+void fill_conv(KernelTable& t);
 void fill_elementwise(KernelTable& t);
 void fill_gemm(KernelTable& t);
 void fill_gemm_int64(KernelTable& t);
@@ -13,6 +14,7 @@ void fill_mask(KernelTable& t);
 void fill_moments(KernelTable& t);
 void fill_optim(KernelTable& t);
 void fill_pair_loss(KernelTable& t);
+void fill_pool(KernelTable& t);
 void fill_reduce(KernelTable& t);
 void fill_scan(KernelTable& t);
 void fill_shape(KernelTable& t);
@@ -23,6 +25,7 @@ void fill_random(KernelTable& t);
 
 void fill_tier(KernelTable& t) {
   fill_arg(t);
+  fill_conv(t);
   fill_elementwise(t);
   fill_gemm(t);
   fill_gemm_int64(t);
@@ -32,6 +35,7 @@ void fill_tier(KernelTable& t) {
   fill_moments(t);
   fill_optim(t);
   fill_pair_loss(t);
+  fill_pool(t);
   fill_reduce(t);
   fill_scan(t);
   fill_shape(t);
