@@ -10,6 +10,8 @@ void bind_elementwise(Ops& ops);
 void bind_indexing(Ops& ops);
 void bind_nn(Ops& ops);
 void bind_optim(Ops& ops);
+void bind_reduction(Ops& ops);
+void bind_loss(Ops& ops);
 void bind_creation(Ops& ops);
 void bind_random(Ops& ops);
 void bind_shape(Ops& ops);
@@ -22,6 +24,8 @@ void bind_families(Ops& ops) {
   bind_indexing(ops);
   bind_nn(ops);
   bind_optim(ops);
+  bind_reduction(ops);
+  bind_loss(ops);
   bind_creation(ops);
   bind_random(ops);
   bind_shape(ops);

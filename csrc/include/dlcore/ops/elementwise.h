@@ -13,11 +13,6 @@ DLCORE_API Tensor clone(const Tensor& x);
 // A tensor that stands for a number, weak in type promotion: mul(x, number(2)).
 DLCORE_API Tensor number(Scalar value);
 
-// TEMPORARY STUB
-#define ST DLCORE_API Tensor
-ST eq(const Tensor&, const Tensor&); ST ne(const Tensor&, const Tensor&); ST logical_and(const Tensor&, const Tensor&); ST logical_or(const Tensor&, const Tensor&);
-ST where(const Tensor&, const Tensor&, const Tensor&); ST sign(const Tensor&); ST abs(const Tensor&); ST pow(const Tensor&, const Tensor&); ST exp(const Tensor&); ST log(const Tensor&); ST log1p(const Tensor&); ST sigmoid(const Tensor&);
-ST clamp(const Tensor&, std::optional<Scalar>, std::optional<Scalar>); ST clamp_min(const Tensor&, const Tensor&); ST maximum(const Tensor&, const Tensor&); ST minimum(const Tensor&, const Tensor&);
 // ---- one tensor (ops/unary.cpp). The name with _ writes the result over x.
 
 DLCORE_API Tensor abs(const Tensor& x);
