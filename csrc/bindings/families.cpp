@@ -9,6 +9,7 @@ void bind_elementwise(Ops& ops);
 void bind_indexing(Ops& ops);
 void bind_optim(Ops& ops);
 void bind_creation(Ops& ops);
+void bind_random(Ops& ops);
 void bind_shape(Ops& ops);
 
 void bind_families(Ops& ops) {
@@ -18,6 +19,7 @@ void bind_families(Ops& ops) {
   bind_indexing(ops);
   bind_optim(ops);
   bind_creation(ops);
+  bind_random(ops);
   bind_shape(ops);
 }
 

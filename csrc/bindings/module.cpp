@@ -127,6 +127,7 @@ PYBIND11_MODULE(_core, m) {
   });
   bind_types(m);
   bind_interop(m);
+  bind_generator(m);
   bind_dlpack(m);
   bind_tensor_type(m);
   bind_autograd(m);

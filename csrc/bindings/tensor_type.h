@@ -56,6 +56,7 @@ void bind_tensor_type(py::module_& m);
 void bind_types(py::module_& m);     // Size, dtype, device
 void bind_autograd(py::module_& m);  // backward, hooks, Function
 void bind_interop(py::module_& m);   // numpy, buffers
+void bind_generator(py::module_& m);  // Generator, seeds (random.cpp)
 void bind_dlpack(py::module_& m);
 void bind_module_base(py::module_& m);
 

@@ -5,6 +5,7 @@
 #include "kernels/gemm.h"
 #include "kernels/index.h"
 #include "kernels/optim.h"
+#include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/shape.h"
 #include "kernels/sort.h"
@@ -52,7 +53,10 @@ namespace dlcore {
   KERNEL(sgd_step, void(const kernel::Sgd&))                                                          \
   KERNEL(adam_step, void(const kernel::Adam&))                                                        \
   KERNEL(walk, void(const kernel::Walk&))                                                             \
-  KERNEL(triangle, void(const kernel::Triangle&))
+  KERNEL(triangle, void(const kernel::Triangle&))                                                     \
+  /* random numbers: kernels/random.h, kernels/cpu/random.cpp */                                      \
+  KERNEL(random, void(const kernel::Random&))                                                         \
+  KERNEL(permutation, void(const kernel::Permutation&))
 
 template <class Signature>
 using Kernel = Signature*;

@@ -5,8 +5,6 @@
 
 namespace dlcore {
 
-[[gnu::weak]] Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index);
-
 // ---- repeating
 
 namespace {

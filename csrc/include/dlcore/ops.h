@@ -5,5 +5,6 @@
 #include "dlcore/ops/indexing.h"
 #include "dlcore/ops/linalg.h"
 #include "dlcore/ops/nn.h"
+#include "dlcore/ops/random.h"
 #include "dlcore/ops/reduction.h"
 #include "dlcore/ops/shape.h"

@@ -13,6 +13,7 @@ void fill_reduce(KernelTable& t);
 void fill_shape(KernelTable& t);
 void fill_sort(KernelTable& t);
 void fill_tiles(KernelTable& t);
+void fill_random(KernelTable& t);
 
 void fill_tier(KernelTable& t) {
   fill_elementwise(t);
@@ -25,6 +26,7 @@ void fill_tier(KernelTable& t) {
   fill_shape(t);
   fill_sort(t);
   fill_tiles(t);
+  fill_random(t);
 }
 
 }  // namespace dlcore::kernel::DLCORE_TIER
