@@ -7,6 +7,7 @@ void bind_linalg(Ops& ops);
 void bind_einsum(Ops& ops);
 void bind_elementwise(Ops& ops);
 void bind_indexing(Ops& ops);
+void bind_nn(Ops& ops);
 void bind_optim(Ops& ops);
 void bind_creation(Ops& ops);
 void bind_random(Ops& ops);
@@ -17,6 +18,7 @@ void bind_families(Ops& ops) {
   bind_einsum(ops);
   bind_elementwise(ops);
   bind_indexing(ops);
+  bind_nn(ops);
   bind_optim(ops);
   bind_creation(ops);
   bind_random(ops);

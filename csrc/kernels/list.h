@@ -1,11 +1,13 @@
 #pragma once
 // The list of kernels. It declares the table that each tier fills, and tests walk it to see that none is missing.
 // A kernel is a plain function over raw pointers; its arguments are described in the header of its family.
+#include "kernels/conv.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/index.h"
 #include "kernels/optim.h"
 #include "kernels/random.h"
+#include "kernels/pool.h"
 #include "kernels/reduce.h"
 #include "kernels/shape.h"
 #include "kernels/sort.h"
@@ -49,6 +51,24 @@ namespace dlcore {
   KERNEL(fill, void(const kernel::Fill&))                                                             \
   KERNEL(range, void(const kernel::Range&))                                                           \
   KERNEL(join, void(const kernel::Join&))                                                             \
+  /* convolution: kernels/conv.h, kernels/cpu/conv*.cpp */                                            \
+  KERNEL(conv2d_workspace, int64_t(const kernel::Conv2d&, kernel::ConvPass))                          \
+  KERNEL(conv2d_forward, void(const kernel::Conv2d&, const void* x, const void* w, const void* b,     \
+                              void* y, void* workspace))                                              \
+  KERNEL(conv2d_backward_data, void(const kernel::Conv2d&, const void* dy, const void* w, void* dx,   \
+                                    void* workspace))                                                 \
+  KERNEL(conv2d_backward_weight, void(const kernel::Conv2d&, const void* x, const void* dy, void* dw, \
+                                      void* db, void* workspace))                                     \
+  /* pooling: kernels/pool.h, kernels/cpu/pool.cpp */                                                 \
+  KERNEL(pool2d_workspace, int64_t(const kernel::Pool2d&, bool backward))                             \
+  KERNEL(max_pool2d_forward, void(const kernel::Pool2d&, const void* x, void* y, void* argmax,        \
+                                  void* workspace))                                                   \
+  KERNEL(max_pool2d_backward, void(const kernel::Pool2d&, const void* dy, const void* argmax,         \
+                                   void* dx, void* workspace))                                        \
+  KERNEL(max_pool2d_gather, void(const kernel::Pool2d&, const void* x, const void* argmax, void* y))  \
+  KERNEL(max_pool2d_indices, void(const kernel::Pool2d&, const void* argmax, int64_t* indices))       \
+  KERNEL(avg_pool2d_forward, void(const kernel::Pool2d&, const void* x, void* y, void* workspace))    \
+  KERNEL(avg_pool2d_backward, void(const kernel::Pool2d&, const void* dy, void* dx, void* workspace)) \
   /* optimizer steps: kernels/optim.h, kernels/cpu/optim.cpp */                                       \
   KERNEL(sgd_step, void(const kernel::Sgd&))                                                          \
   KERNEL(adam_step, void(const kernel::Adam&))                                                        \

@@ -1,0 +1,30 @@
+#pragma once
+#include <cstdint>
+
+#include "dlcore/dtype.h"
+
+// Two-dimensional convolution (cross-correlation, as deep learning has it), and its two gradients:
+//
+//   y[n, k, i, j]  = b[k] + sum_{c, u, v} x[n, c, i s + u d - p, j s + v d - p] w[k, c, u, v]       (x = 0 outside)
+//   dx[n, c, a, b] = sum_{k, u, v} dy[n, k, i, j] w[k, c, u, v]   where i s + u d - p = a, j s + v d - p = b
+//   dw[k, c, u, v] = sum_{n, i, j} dy[n, k, i, j] x[n, c, i s + u d - p, j s + v d - p]
+//   db[k]          = sum_{n, i, j} dy[n, k, i, j]
+//
+// With groups the channels of x and y are cut into equal parts that are convolved apart.
+//
+// The sizes are positive but for n, c and oc, which may be 0, and for h and w in backward's empty images. A kernel
+// needs conv2d_workspace(g, pass) bytes of scratch, 64-byte aligned; b and db may be null.
+namespace dlcore::kernel {
+
+struct Conv2d {
+  DType dtype;                                                       // Float32 or Float64
+  int64_t n, c, h, w;                                                // x:  (n, c, h, w), contiguous like all the others
+  int64_t oc, kh, kw;                                                // w:  (oc, c / groups, kh, kw)
+  int64_t oh, ow;                                                    // y:  (n, oc, oh, ow)
+  int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;  // the padding above and to the left
+  int64_t groups;
+};
+
+enum class ConvPass : uint8_t { Forward, BackwardData, BackwardWeight };
+
+}  // namespace dlcore::kernel

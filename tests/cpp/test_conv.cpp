@@ -1,0 +1,246 @@
+// Convolution against its naive sums on every tier, in buffers that end at a guard page, with scratch full of NaN.
+// |error| <= (L + 4) eps sum |a| |b|, L the number of products that are added.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "dlcore/parallel.h"
+#include "guarded.h"
+#include "kernels/ref/conv.h"
+#include "kernels/registry.h"
+
+namespace {
+
+using dlcore::DType;
+using dlcore::KernelTable;
+using dlcore::kernel::Conv2d;
+using dlcore::kernel::ConvPass;
+using dlcore::test::Guarded;
+using dlcore::test::Scratch;
+namespace ref = dlcore::kernel::ref;
+
+struct Case {
+  int64_t n, c, h, w, oc, kh, kw;
+  int64_t stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1, groups = 1;
+  int64_t more_pad = 0;  // below and to the right, beyond pad_h and pad_w
+};
+
+template <class T>
+Conv2d geometry(const Case& t) {
+  Conv2d g{};
+  g.dtype = sizeof(T) == 8 ? DType::Float64 : DType::Float32;
+  g.n = t.n, g.c = t.c, g.h = t.h, g.w = t.w, g.oc = t.oc, g.kh = t.kh, g.kw = t.kw;
+  g.stride_h = t.stride_h, g.stride_w = t.stride_w, g.pad_h = t.pad_h, g.pad_w = t.pad_w;
+  g.dilation_h = t.dilation_h, g.dilation_w = t.dilation_w, g.groups = t.groups;
+  g.oh = (t.h + 2 * t.pad_h + t.more_pad - t.dilation_h * (t.kh - 1) - 1) / t.stride_h + 1;
+  g.ow = (t.w + 2 * t.pad_w + t.more_pad - t.dilation_w * (t.kw - 1) - 1) / t.stride_w + 1;
+  return g;
+}
+
+std::string text(const Case& t) {
+  std::ostringstream s;
+  s << "n " << t.n << " c " << t.c << " h " << t.h << " w " << t.w << " oc " << t.oc << " k " << t.kh << "x" << t.kw
+    << " stride " << t.stride_h << "," << t.stride_w << " pad " << t.pad_h << "," << t.pad_w << "+" << t.more_pad
+    << " dilation " << t.dilation_h << "," << t.dilation_w << " groups " << t.groups;
+  return s.str();
+}
+
+template <class T>
+void randomize(Guarded<T>& x, std::mt19937& rng) {
+  std::uniform_real_distribution<double> u(-1, 1);
+  for (T& v : x) v = static_cast<T>(u(rng));
+}
+
+// Everything that one geometry needs.
+template <class T>
+struct Buffers {
+  Conv2d g;
+  Guarded<T> x, w, b, y, dy, dx, dw, db;
+
+  explicit Buffers(const Case& t)
+      : g(geometry<T>(t)),
+        x(g.n * g.c * g.h * g.w),
+        w(g.oc * (g.c / g.groups) * g.kh * g.kw),
+        b(g.oc),
+        y(g.n * g.oc * g.oh * g.ow),
+        dy(y.size()),
+        dx(x.size()),
+        dw(w.size()),
+        db(g.oc) {
+    std::mt19937 rng(5);
+    for (Guarded<T>* v : {&x, &w, &b, &dy}) randomize(*v, rng);
+    forget();
+  }
+  void forget() {
+    for (Guarded<T>* v : {&y, &dx, &dw, &db})
+      for (T& e : *v) e = std::numeric_limits<T>::quiet_NaN();
+  }
+  void run(const KernelTable& table) {
+    const auto scratch = [&](ConvPass pass) { return Scratch(table.conv2d_workspace(g, pass)); };
+    table.conv2d_forward(g, x.data(), w.data(), b.data(), y.data(), scratch(ConvPass::Forward).data());
+    table.conv2d_backward_data(g, dy.data(), w.data(), dx.data(), scratch(ConvPass::BackwardData).data());
+    table.conv2d_backward_weight(g, x.data(), dy.data(), dw.data(), db.data(),
+                                 scratch(ConvPass::BackwardWeight).data());
+  }
+  void run_reference() {
+    ref::conv2d_forward(g, x.data(), w.data(), b.data(), y.data());
+    ref::conv2d_backward_data(g, dy.data(), w.data(), dx.data());
+    ref::conv2d_backward_weight(g, x.data(), dy.data(), dw.data(), db.data());
+  }
+  void absolute() {
+    for (Guarded<T>* v : {&x, &w, &b, &dy})
+      for (T& e : *v) e = std::abs(e);
+  }
+  std::vector<std::vector<T>> results() {
+    std::vector<std::vector<T>> r;
+    for (Guarded<T>* v : {&y, &dx, &dw, &db}) r.emplace_back(v->begin(), v->end());
+    return r;
+  }
+};
+
+template <class T>
+void check(const Case& t) {
+  Buffers<T> exact(t), bound(t), tested(t);
+  exact.run_reference();
+  bound.absolute();
+  bound.run_reference();
+  const auto expected = exact.results(), magnitude = bound.results();
+  const Conv2d& g = tested.g;
+  const int64_t lengths[] = {g.c / g.groups * g.kh * g.kw + 1, g.oc / g.groups * g.kh * g.kw, g.n * g.oh * g.ow,
+                             g.n * g.oh * g.ow};
+  const char* names[] = {"y", "dx", "dw", "db"};
+  for (const std::string& tier : dlcore::available_tiers()) {
+    tested.forget();
+    tested.run(dlcore::kernels(tier));
+    const auto got = tested.results();
+    for (size_t k = 0; k < 4; ++k) {
+      const double eps = static_cast<double>(lengths[k] + 4) * std::numeric_limits<T>::epsilon();
+      for (size_t i = 0; i < got[k].size(); ++i)
+        ASSERT_NEAR(got[k][i], expected[k][i], eps * magnitude[k][i])
+            << names[k] << "[" << i << "] " << tier << (sizeof(T) == 8 ? " double " : " float ") << text(t);
+    }
+  }
+}
+
+void check_both(const Case& t) {
+  check<float>(t);
+  check<double>(t);
+}
+
+TEST(Conv, Kernels) {
+  for (int64_t k : {1, 2, 3, 5})
+    for (int64_t w : {1, 4, 7, 15, 16, 17, 33})
+      for (int64_t pad : {0, 1, 2}) {
+        if (w + 2 * pad < k) continue;
+        check_both({2, 3, 6, w, 4, std::min<int64_t>(k, 6 + 2 * pad), k, 1, 1, pad, pad});
+      }
+}
+
+TEST(Conv, StridesPaddingsDilations) {
+  for (int64_t stride : {1, 2, 3, 5})
+    for (int64_t dilation : {1, 2, 3, 4})
+      for (int64_t pad : {0, 1, 3, 7}) {
+        check_both({2, 2, 14, 17, 3, 3, 4, stride, stride, pad, pad, dilation, dilation});
+        check_both({1, 2, 13, 19, 3, 2, 3, stride, 1, pad, 0, 1, dilation, 1, 1});
+      }
+}
+
+TEST(Conv, ChannelsAndGroups) {
+  for (int64_t groups : {1, 2, 5})
+    for (int64_t channels : {1, 2, 5, 16, 17})
+      for (int64_t rows : {1, 3, 6, 7, 8, 9, 16, 33})
+        check_both({1, groups * channels, 5, 6, groups * rows, 3, 3, 1, 1, 1, 1, 1, 1, groups});
+}
+
+TEST(Conv, Engine) {  // enough channels for the matrix engine, with everything that moves offsets
+  check_both({2, 80, 9, 11, 70, 3, 3, 1, 1, 1, 1});
+  check_both({2, 80, 9, 11, 70, 3, 3, 2, 2, 1, 1});
+  check_both({2, 160, 12, 11, 140, 3, 2, 2, 3, 2, 1, 2, 1, 2});
+  check_both({3, 96, 7, 7, 70, 1, 1});
+  check_both({3, 81, 8, 7, 17, 1, 1, 2, 2});
+  check_both({2, 66, 5, 6, 65, 5, 3, 4, 3, 2, 1});
+}
+
+TEST(Conv, LeNet) {
+  check_both({5, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2});
+  check_both({5, 6, 14, 14, 16, 5, 5});
+  check_both({5, 1, 8, 8, 6, 5, 5, 1, 1, 2, 2});
+  check_both({4, 16, 5, 5, 120, 5, 5});
+}
+
+TEST(Conv, SeveralBlocksAndChunks) {
+  check<float>({1, 3, 120, 90, 8, 7, 7, 2, 2, 3, 3});
+  check<float>({2, 72, 40, 40, 32, 3, 3, 1, 1, 1, 1});
+  check<float>({40, 4, 9, 9, 5, 3, 3, 1, 1, 1, 1});
+  check<float>({1, 2, 300, 3, 2, 9, 3, 1, 1, 4, 1});
+}
+
+TEST(Conv, NothingThere) {
+  check_both({0, 3, 5, 5, 4, 3, 3});              // no images: dw and db are zero
+  check_both({2, 0, 5, 5, 4, 3, 3});              // no channels: y is the bias
+  check_both({2, 3, 1, 1, 4, 3, 3, 1, 1, 5, 5});  // mostly padding
+  check_both({2, 3, 6, 6, 4, 1, 1, 4, 4});        // inputs that no tap reads
+  check_both({2, 3, 9, 9, 4, 2, 2, 5, 5, 0, 0});
+  check_both({2, 2, 7, 7, 3, 2, 3, 4, 6, 1, 2, 3, 9});
+}
+
+TEST(Conv, RandomGeometries) {
+  std::mt19937 rng(11);
+  const auto pick = [&](int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(rng); };
+  for (int i = 0; i < 150; ++i) {
+    Case t{pick(1, 3), 0,          pick(1, 20), pick(1, 40), 0,          pick(1, 5), pick(1, 5), pick(1, 4),
+           pick(1, 4), pick(0, 5), pick(0, 5),  pick(1, 3),  pick(1, 3), pick(1, 3), pick(0, 1)};
+    t.c = t.groups * pick(1, 20);
+    t.oc = t.groups * pick(1, 20);
+    const Conv2d g = geometry<float>(t);
+    if (t.h + 2 * t.pad_h + t.more_pad <= t.dilation_h * (t.kh - 1) ||
+        t.w + 2 * t.pad_w + t.more_pad <= t.dilation_w * (t.kw - 1))
+      continue;
+    if (g.oh <= 0 || g.ow <= 0) continue;
+    check<float>(t);
+  }
+}
+
+TEST(Conv, SameBitsForAnyThreads) {
+  const Case cases[] = {{64, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2},
+                        {33, 6, 14, 14, 16, 5, 5},
+                        {9, 32, 20, 20, 40, 3, 3, 2, 2, 1, 1},
+                        {1, 80, 28, 28, 72, 3, 3, 1, 1, 1, 1},
+                        {4, 16, 30, 30, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16}};
+  const int threads = dlcore::get_num_threads();
+  for (const Case& t : cases) {
+    Buffers<float> b(t);
+    for (const std::string& tier : dlcore::available_tiers()) {
+      std::vector<std::vector<float>> first;
+      for (int n : {1, 2, 3, 7}) {
+        dlcore::set_num_threads(n);
+        b.forget();
+        b.run(dlcore::kernels(tier));
+        if (n == 1) first = b.results();
+        EXPECT_EQ(b.results(), first) << n << " threads, " << tier << ", " << text(t);
+      }
+    }
+  }
+  dlcore::set_num_threads(threads);
+}
+
+// An output sees only its own window.
+TEST(Conv, NaNStaysInItsWindow) {
+  Buffers<float> b({1, 2, 12, 12, 3, 3, 3, 1, 1, 1, 1});
+  b.x[5 * 12 + 6] = NAN;
+  for (const std::string& tier : dlcore::available_tiers()) {
+    b.forget();
+    b.run(dlcore::kernels(tier));
+    for (int64_t i = 0; i < b.y.size(); ++i) {
+      const int64_t row = i / 12 % 12, col = i % 12;
+      EXPECT_EQ(std::isnan(b.y[i]), std::abs(row - 5) <= 1 && std::abs(col - 6) <= 1) << tier << " " << i;
+    }
+  }
+}
+
+}  // namespace
