@@ -12,15 +12,15 @@
 //
 // With groups the channels of x and y are cut into equal parts that are convolved apart.
 //
-// The sizes are positive but for n, c and oc, which may be 0, and for h and w in backward's empty images. A kernel needs
-// conv2d_workspace(g, pass) bytes of scratch, 64-byte aligned; b and db may be null.
+// The sizes are positive but for n, c and oc, which may be 0, and for h and w in backward's empty images. A kernel
+// needs conv2d_workspace(g, pass) bytes of scratch, 64-byte aligned; b and db may be null.
 namespace dlcore::kernel {
 
 struct Conv2d {
-  DType dtype;                                  // Float32 or Float64
-  int64_t n, c, h, w;                           // x:  (n, c, h, w), contiguous like all the others
-  int64_t oc, kh, kw;                           // w:  (oc, c / groups, kh, kw)
-  int64_t oh, ow;                               // y:  (n, oc, oh, ow)
+  DType dtype;                                                       // Float32 or Float64
+  int64_t n, c, h, w;                                                // x:  (n, c, h, w), contiguous like all the others
+  int64_t oc, kh, kw;                                                // w:  (oc, c / groups, kh, kw)
+  int64_t oh, ow;                                                    // y:  (n, oc, oh, ow)
   int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;  // the padding above and to the left
   int64_t groups;
 };

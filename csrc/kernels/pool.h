@@ -6,9 +6,11 @@
 // Two-dimensional pooling of planes (images times channels). With the window's tap (u, v) of output (i, j) at
 // a = i s + u d - p, b = j s + v d - p (taps outside the plane don't take part):
 //
-//   max_pool2d   y[i, j] = max_{u, v} x[a, b];  a NaN wins;  argmax[i, j] = u kw + v of the first largest (of the last NaN)
+//   max_pool2d   y[i, j] = max_{u, v} x[a, b];  a NaN wins;  argmax[i, j] = u kw + v of the first largest (of the last
+//   NaN)
 //                dx[a, b] = sum of the dy[i, j] whose argmax is there
-//   avg_pool2d   y[i, j] = sum_{u, v} x[a, b] / divisor,  dx[a, b] = sum of the dy[i, j] / divisor whose window is there
+//   avg_pool2d   y[i, j] = sum_{u, v} x[a, b] / divisor,  dx[a, b] = sum of the dy[i, j] / divisor whose window is
+//   there
 namespace dlcore::kernel {
 
 struct Pool2d {

@@ -49,7 +49,9 @@ Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, const
     const bool fused = !is_grad_enabled() && grads.needs(1);  // the loop over dy gives db too
     Tensor db;
     grads.set(0, [&] { return conv_data(dy, w(), g); });
-    grads.set(1, [&] { return fused ? weight_gradient(x(), dy, g, grads.needs(2) ? &db : nullptr) : conv_weight(x(), dy, g); });
+    grads.set(1, [&] {
+      return fused ? weight_gradient(x(), dy, g, grads.needs(2) ? &db : nullptr) : conv_weight(x(), dy, g);
+    });
     grads.set(2, [&] { return fused ? db : sum(dy, IntSpan{0, 2, 3}); });
   });
   return y;
@@ -105,7 +107,8 @@ int64_t extent(int64_t taps, int64_t dilation) {
 struct Geometry {
   int64_t out, stride, dilation;
 };
-Geometry axis(int64_t in, int64_t taps, int64_t stride, int64_t padding, int64_t dilation, const Tensor& x, const Tensor& w) {
+Geometry axis(int64_t in, int64_t taps, int64_t stride, int64_t padding, int64_t dilation, const Tensor& x,
+              const Tensor& w) {
   int64_t padded;
   const bool fits = !__builtin_add_overflow(in, padding, &padded);
   const int64_t window = extent(taps, dilation);
@@ -124,7 +127,8 @@ Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor& bias, P
   }
   if (is_half(input.dtype())) {
     const auto wide = [](const Tensor& t) { return t.defined() ? to_dtype(t, DType::Float32) : t; };
-    return to_dtype(convolve(wide(input), wide(weight), wide(bias), stride, front, total, dilation, groups), input.dtype());
+    return to_dtype(convolve(wide(input), wide(weight), wide(bias), stride, front, total, dilation, groups),
+                    input.dtype());
   }
   Conv2d g{};
   g.dtype = input.dtype();
@@ -145,9 +149,11 @@ void check_tensors(const Tensor& input, const Tensor& weight, const Tensor& bias
   DLCORE_CHECK(input.dim() == 3 || input.dim() == 4, RuntimeError,
                "conv2d: input must have shape (N, C, H, W) or (C, H, W); expected 3 or 4 dimensions but got shape ",
                input.sizes());
-  DLCORE_CHECK(weight.dim() == 4, RuntimeError,
-               "conv2d: weight must have shape (out_channels, in_channels/groups, kH, kW); expected 4 dimensions but got "
-               "shape ", weight.sizes());
+  DLCORE_CHECK(
+      weight.dim() == 4, RuntimeError,
+      "conv2d: weight must have shape (out_channels, in_channels/groups, kH, kW); expected 4 dimensions but got "
+      "shape ",
+      weight.sizes());
   DLCORE_CHECK(weight.dtype() == input.dtype(), RuntimeError, "conv2d: weight must have the input's dtype; expected ",
                name(input.dtype()), " but got ", name(weight.dtype()));
   DLCORE_CHECK(groups > 0, RuntimeError, "conv2d: groups must be positive, but got ", groups);
@@ -155,16 +161,17 @@ void check_tensors(const Tensor& input, const Tensor& weight, const Tensor& bias
   DLCORE_CHECK(rows > 0 && rows % groups == 0, RuntimeError,
                "conv2d: weight's out_channels must be a positive multiple of groups; expected a multiple of ", groups,
                " but got weight of shape ", weight.sizes());
-  DLCORE_CHECK(channels == weight.size(1) * groups, RuntimeError,
-               "conv2d: weight must have shape (out_channels, in_channels/groups, kH, kW); expected in_channels/groups = ",
-               channels, groups == 1 ? "" : "/" + std::to_string(groups), " but got weight of shape ", weight.sizes());
+  DLCORE_CHECK(
+      channels == weight.size(1) * groups, RuntimeError,
+      "conv2d: weight must have shape (out_channels, in_channels/groups, kH, kW); expected in_channels/groups = ",
+      channels, groups == 1 ? "" : "/" + std::to_string(groups), " but got weight of shape ", weight.sizes());
   DLCORE_CHECK(weight.size(2) > 0 && weight.size(3) > 0, RuntimeError,
                "conv2d: weight must have a kernel of at least one element, but got weight of shape ", weight.sizes());
   DLCORE_CHECK(input.size(-2) > 0 && input.size(-1) > 0, RuntimeError,
                "conv2d: only the batch and the channels of input may be empty, but got shape ", input.sizes());
   if (!bias.defined()) return;
-  DLCORE_CHECK(bias.dim() == 1 && bias.size(0) == rows, RuntimeError, "conv2d: bias must have shape (out_channels); expected (",
-               rows, ",) but got ", bias.sizes());
+  DLCORE_CHECK(bias.dim() == 1 && bias.size(0) == rows, RuntimeError,
+               "conv2d: bias must have shape (out_channels); expected (", rows, ",) but got ", bias.sizes());
   DLCORE_CHECK(bias.dtype() == input.dtype(), RuntimeError, "conv2d: bias must have the input's dtype; expected ",
                name(input.dtype()), " but got ", name(bias.dtype()));
 }

@@ -49,8 +49,8 @@ Pool2d geometry(const Tensor& x, const Arguments& a) {
     DLCORE_CHECK(v <= kMost, RuntimeError, a.op, ": kernel_size, stride and dilation must be below 2^31, but got ", v);
   const auto half = [](int64_t taps, int64_t dilation) { return ((taps - 1) * dilation + 1) / 2; };
   DLCORE_CHECK(p.h <= half(k.h, d.h) && p.w <= half(k.w, d.w), RuntimeError, a.op,
-               ": padding must be at most half of the (dilated) kernel, but got padding ", a.padding, " for kernel_size ",
-               a.kernel_size);
+               ": padding must be at most half of the (dilated) kernel, but got padding ", a.padding,
+               " for kernel_size ", a.kernel_size);
   g.oh = out_size(g.h, k.h, s.h, p.h, d.h, a.ceil_mode);
   g.ow = out_size(g.w, k.w, s.w, p.w, d.w, a.ceil_mode);
   DLCORE_CHECK(g.oh > 0 && g.ow > 0, RuntimeError, a.op, ": the output must not be empty; input of shape ", sizes_of(x),
@@ -61,9 +61,11 @@ Pool2d geometry(const Tensor& x, const Arguments& a) {
 
 void check_input(const char* op, const Tensor& x) {
   DLCORE_CHECK(x.dim() == 3 || x.dim() == 4, RuntimeError, op,
-               ": input must have shape (N, C, H, W) or (C, H, W); expected 3 or 4 dimensions but got shape ", x.sizes());
+               ": input must have shape (N, C, H, W) or (C, H, W); expected 3 or 4 dimensions but got shape ",
+               x.sizes());
   for (int64_t dim = x.dim() - 3; dim < x.dim(); ++dim)
-    DLCORE_CHECK(x.size(dim) > 0, RuntimeError, op, ": only the batch of input may be empty, but got shape ", x.sizes());
+    DLCORE_CHECK(x.size(dim) > 0, RuntimeError, op, ": only the batch of input may be empty, but got shape ",
+                 x.sizes());
   DLCORE_CHECK(x.dtype() != DType::Bool, NotImplementedError, op, ": input must hold numbers, but got bool");
 }
 
@@ -97,9 +99,8 @@ Tensor put(const Tensor& dy, const Tensor& argmax, const Pool2d& g) {
     const Workspace scratch(kernels().pool2d_workspace(g, true));
     kernels().max_pool2d_backward(g, from.raw_data(), argmax.raw_data(), dx.raw_data(), scratch.data());
   });
-  record("max_pool2d_backward", dx, {dy}, [argmax, g](Gradients& grads) {
-    grads.set(0, [&] { return choose(grads.dy(), argmax, g); });
-  });
+  record("max_pool2d_backward", dx, {dy},
+         [argmax, g](Gradients& grads) { grads.set(0, [&] { return choose(grads.dy(), argmax, g); }); });
   return dx;
 }
 
@@ -108,9 +109,8 @@ Tensor choose(const Tensor& x, const Tensor& argmax, const Pool2d& g) {
   Tensor y = new_tensor(output_sizes(x, g), g.dtype);
   launch("max_pool2d_gather", cost(g),
          [&] { kernels().max_pool2d_gather(g, from.raw_data(), argmax.raw_data(), y.raw_data()); });
-  record("max_pool2d_gather", y, {x}, [argmax, g](Gradients& grads) {
-    grads.set(0, [&] { return put(grads.dy(), argmax, g); });
-  });
+  record("max_pool2d_gather", y, {x},
+         [argmax, g](Gradients& grads) { grads.set(0, [&] { return put(grads.dy(), argmax, g); }); });
   return y;
 }
 
@@ -123,9 +123,8 @@ Tensor max_planes(const Tensor& x, const Pool2d& g, Tensor* argmax) {
     const Workspace scratch(kernels().pool2d_workspace(g, false));
     kernels().max_pool2d_forward(g, x.raw_data(), y.raw_data(), keep ? choice.raw_data() : nullptr, scratch.data());
   });
-  record("max_pool2d", y, {x}, [choice, g](Gradients& grads) {
-    grads.set(0, [&] { return put(grads.dy(), choice, g); });
-  });
+  record("max_pool2d", y, {x},
+         [choice, g](Gradients& grads) { grads.set(0, [&] { return put(grads.dy(), choice, g); }); });
   if (argmax) *argmax = choice;
   return y;
 }
@@ -141,9 +140,8 @@ Tensor spread(const Tensor& dy, const Pool2d& g) {
     const Workspace scratch(kernels().pool2d_workspace(g, true));
     kernels().avg_pool2d_backward(g, from.raw_data(), dx.raw_data(), scratch.data());
   });
-  record("avg_pool2d_backward", dx, {dy}, [g](Gradients& grads) {
-    grads.set(0, [&] { return average(grads.dy(), g); });
-  });
+  record("avg_pool2d_backward", dx, {dy},
+         [g](Gradients& grads) { grads.set(0, [&] { return average(grads.dy(), g); }); });
   return dx;
 }
 
@@ -154,24 +152,24 @@ Tensor average(const Tensor& x, const Pool2d& g) {
     const Workspace scratch(kernels().pool2d_workspace(g, false));
     kernels().avg_pool2d_forward(g, from.raw_data(), y.raw_data(), scratch.data());
   });
-  record("avg_pool2d", y, {x}, [g](Gradients& grads) {
-    grads.set(0, [&] { return spread(grads.dy(), g); });
-  });
+  record("avg_pool2d", y, {x}, [g](Gradients& grads) { grads.set(0, [&] { return spread(grads.dy(), g); }); });
   return y;
 }
 
 }  // namespace
 
-Tensor max_pool2d(const Tensor& input, IntSpan kernel_size, std::optional<IntSpan> stride, IntSpan padding, IntSpan dilation,
-                  bool ceil_mode) {
+Tensor max_pool2d(const Tensor& input, IntSpan kernel_size, std::optional<IntSpan> stride, IntSpan padding,
+                  IntSpan dilation, bool ceil_mode) {
   check_input("max_pool2d", input);
   return on_planes(input, [&](const Tensor& x) {
-    return max_planes(x, geometry(x, {"max_pool2d", kernel_size, stride.value_or(IntSpan()), padding, dilation, ceil_mode}), nullptr);
+    return max_planes(
+        x, geometry(x, {"max_pool2d", kernel_size, stride.value_or(IntSpan()), padding, dilation, ceil_mode}), nullptr);
   });
 }
 
-std::tuple<Tensor, Tensor> max_pool2d_with_indices(const Tensor& input, IntSpan kernel_size, std::optional<IntSpan> stride,
-                                                   IntSpan padding, IntSpan dilation, bool ceil_mode) {
+std::tuple<Tensor, Tensor> max_pool2d_with_indices(const Tensor& input, IntSpan kernel_size,
+                                                   std::optional<IntSpan> stride, IntSpan padding, IntSpan dilation,
+                                                   bool ceil_mode) {
   check_input("max_pool2d", input);
   Tensor indices;
   Tensor y = on_planes(input, [&](const Tensor& x) {
@@ -179,15 +177,16 @@ std::tuple<Tensor, Tensor> max_pool2d_with_indices(const Tensor& input, IntSpan 
     Tensor argmax;
     Tensor largest = max_planes(x, g, &argmax);
     indices = new_tensor(sizes_of(argmax), DType::Int64);
-    launch("max_pool2d_indices", cost(g), [&] { kernels().max_pool2d_indices(g, argmax.raw_data(), indices.data<int64_t>()); });
+    launch("max_pool2d_indices", cost(g),
+           [&] { kernels().max_pool2d_indices(g, argmax.raw_data(), indices.data<int64_t>()); });
     return largest;
   });
   if (input.dim() == 3) indices = squeeze(indices, IntSpan{0});
   return {y, indices};
 }
 
-Tensor avg_pool2d(const Tensor& input, IntSpan kernel_size, std::optional<IntSpan> stride, IntSpan padding, bool ceil_mode,
-                  bool count_include_pad, std::optional<int64_t> divisor_override) {
+Tensor avg_pool2d(const Tensor& input, IntSpan kernel_size, std::optional<IntSpan> stride, IntSpan padding,
+                  bool ceil_mode, bool count_include_pad, std::optional<int64_t> divisor_override) {
   check_input("avg_pool2d", input);
   DLCORE_CHECK(divisor_override != int64_t{0}, RuntimeError, "avg_pool2d: divisor_override must not be zero");
   return on_planes(input, [&](const Tensor& x) {

@@ -84,7 +84,8 @@ struct Buffers {
     const auto scratch = [&](ConvPass pass) { return Scratch(table.conv2d_workspace(g, pass)); };
     table.conv2d_forward(g, x.data(), w.data(), b.data(), y.data(), scratch(ConvPass::Forward).data());
     table.conv2d_backward_data(g, dy.data(), w.data(), dx.data(), scratch(ConvPass::BackwardData).data());
-    table.conv2d_backward_weight(g, x.data(), dy.data(), dw.data(), db.data(), scratch(ConvPass::BackwardWeight).data());
+    table.conv2d_backward_weight(g, x.data(), dy.data(), dw.data(), db.data(),
+                                 scratch(ConvPass::BackwardWeight).data());
   }
   void run_reference() {
     ref::conv2d_forward(g, x.data(), w.data(), b.data(), y.data());
@@ -180,10 +181,10 @@ TEST(Conv, SeveralBlocksAndChunks) {
 }
 
 TEST(Conv, NothingThere) {
-  check_both({0, 3, 5, 5, 4, 3, 3});                 // no images: dw and db are zero
-  check_both({2, 0, 5, 5, 4, 3, 3});                 // no channels: y is the bias
-  check_both({2, 3, 1, 1, 4, 3, 3, 1, 1, 5, 5});     // mostly padding
-  check_both({2, 3, 6, 6, 4, 1, 1, 4, 4});           // inputs that no tap reads
+  check_both({0, 3, 5, 5, 4, 3, 3});              // no images: dw and db are zero
+  check_both({2, 0, 5, 5, 4, 3, 3});              // no channels: y is the bias
+  check_both({2, 3, 1, 1, 4, 3, 3, 1, 1, 5, 5});  // mostly padding
+  check_both({2, 3, 6, 6, 4, 1, 1, 4, 4});        // inputs that no tap reads
   check_both({2, 3, 9, 9, 4, 2, 2, 5, 5, 0, 0});
   check_both({2, 2, 7, 7, 3, 2, 3, 4, 6, 1, 2, 3, 9});
 }
@@ -192,20 +193,25 @@ TEST(Conv, RandomGeometries) {
   std::mt19937 rng(11);
   const auto pick = [&](int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(rng); };
   for (int i = 0; i < 150; ++i) {
-    Case t{pick(1, 3), 0, pick(1, 20), pick(1, 40), 0, pick(1, 5), pick(1, 5), pick(1, 4), pick(1, 4),
-           pick(0, 5), pick(0, 5), pick(1, 3), pick(1, 3), pick(1, 3), pick(0, 1)};
+    Case t{pick(1, 3), 0,          pick(1, 20), pick(1, 40), 0,          pick(1, 5), pick(1, 5), pick(1, 4),
+           pick(1, 4), pick(0, 5), pick(0, 5),  pick(1, 3),  pick(1, 3), pick(1, 3), pick(0, 1)};
     t.c = t.groups * pick(1, 20);
     t.oc = t.groups * pick(1, 20);
     const Conv2d g = geometry<float>(t);
-    if (t.h + 2 * t.pad_h + t.more_pad <= t.dilation_h * (t.kh - 1) || t.w + 2 * t.pad_w + t.more_pad <= t.dilation_w * (t.kw - 1)) continue;
+    if (t.h + 2 * t.pad_h + t.more_pad <= t.dilation_h * (t.kh - 1) ||
+        t.w + 2 * t.pad_w + t.more_pad <= t.dilation_w * (t.kw - 1))
+      continue;
     if (g.oh <= 0 || g.ow <= 0) continue;
     check<float>(t);
   }
 }
 
 TEST(Conv, SameBitsForAnyThreads) {
-  const Case cases[] = {{64, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2}, {33, 6, 14, 14, 16, 5, 5}, {9, 32, 20, 20, 40, 3, 3, 2, 2, 1, 1},
-                        {1, 80, 28, 28, 72, 3, 3, 1, 1, 1, 1}, {4, 16, 30, 30, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16}};
+  const Case cases[] = {{64, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2},
+                        {33, 6, 14, 14, 16, 5, 5},
+                        {9, 32, 20, 20, 40, 3, 3, 2, 2, 1, 1},
+                        {1, 80, 28, 28, 72, 3, 3, 1, 1, 1, 1},
+                        {4, 16, 30, 30, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16}};
   const int threads = dlcore::get_num_threads();
   for (const Case& t : cases) {
     Buffers<float> b(t);

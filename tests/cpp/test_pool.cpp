@@ -1,5 +1,5 @@
-// Pooling against its definition on every tier, in buffers that end at a guard page, with scratch full of NaN. Maxima are
-// exact; a sum of L terms and its division err by (L + 2) eps of the magnitudes.
+// Pooling against its definition on every tier, in buffers that end at a guard page, with scratch full of NaN. Maxima
+// are exact; a sum of L terms and its division err by (L + 2) eps of the magnitudes.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -29,7 +29,9 @@ struct Case {
 };
 
 template <class T>
-constexpr DType dtype_of = std::is_same_v<T, double> ? DType::Float64 : std::is_same_v<T, float> ? DType::Float32 : DType::Int64;
+constexpr DType dtype_of = std::is_same_v<T, double>  ? DType::Float64
+                           : std::is_same_v<T, float> ? DType::Float32
+                                                      : DType::Int64;
 
 int64_t out_size(int64_t in, int64_t k, int64_t stride, int64_t pad, int64_t dilation, bool ceil_mode) {
   const int64_t space = in + 2 * pad - dilation * (k - 1) - 1;
@@ -82,9 +84,12 @@ struct Buffers {
   }
   int64_t tap(int64_t o) const {
     switch (g.argmax) {
-      case DType::UInt8: return reinterpret_cast<const uint8_t*>(argmax.data())[o];
-      case DType::Int16: return reinterpret_cast<const uint16_t*>(argmax.data())[o];
-      default: return reinterpret_cast<const int32_t*>(argmax.data())[o];
+      case DType::UInt8:
+        return reinterpret_cast<const uint8_t*>(argmax.data())[o];
+      case DType::Int16:
+        return reinterpret_cast<const uint16_t*>(argmax.data())[o];
+      default:
+        return reinterpret_cast<const int32_t*>(argmax.data())[o];
     }
   }
 };
@@ -106,7 +111,8 @@ void check_max(const Case& t, const std::vector<std::pair<int64_t, T>>& planted 
     table.max_pool2d_indices(b.g, b.argmax.data(), b.places.data());
     for (int64_t o = 0; o < b.y.size(); ++o) {
       const auto i = static_cast<size_t>(o);
-      ASSERT_TRUE(b.y[o] == e.y[o] || (b.y[o] != b.y[o] && e.y[o] != e.y[o])) << o << ": " << b.y[o] << " for " << e.y[o];
+      ASSERT_TRUE(b.y[o] == e.y[o] || (b.y[o] != b.y[o] && e.y[o] != e.y[o]))
+          << o << ": " << b.y[o] << " for " << e.y[o];
       ASSERT_TRUE(without[i] == e.y[o] || (without[i] != without[i] && e.y[o] != e.y[o])) << o;
       ASSERT_EQ(b.tap(o), taps[i]) << o;
       ASSERT_GE(b.places[o], 0) << o;
@@ -123,7 +129,9 @@ void check_max(const Case& t, const std::vector<std::pair<int64_t, T>>& planted 
     for (T& v : b.dx) v = T(77);
     table.max_pool2d_backward(b.g, b.dy.data(), b.argmax.data(), b.dx.data(), backward.data());
     for (int64_t i = 0; i < b.dx.size(); ++i)
-      ASSERT_NEAR(b.dx[i], e.dx[i], std::is_integral_v<T> ? 0 : 200.0 * b.g.kh * b.g.kw * std::numeric_limits<T>::epsilon()) << i;
+      ASSERT_NEAR(b.dx[i], e.dx[i],
+                  std::is_integral_v<T> ? 0 : 200.0 * b.g.kh * b.g.kw * std::numeric_limits<T>::epsilon())
+          << i;
   }
 }
 
@@ -137,7 +145,8 @@ void check_avg(const Case& t, int64_t divisor, bool count_include_pad) {
   const double length = static_cast<double>(t.kh * t.kw);
   const double bound = std::is_integral_v<T> ? 0 : (length + 2) * length * 6 * std::numeric_limits<T>::epsilon();
   for (const std::string& tier : dlcore::available_tiers()) {
-    SCOPED_TRACE(tier + " " + text(t) + " divisor " + std::to_string(divisor) + (count_include_pad ? " with padding" : ""));
+    SCOPED_TRACE(tier + " " + text(t) + " divisor " + std::to_string(divisor) +
+                 (count_include_pad ? " with padding" : ""));
     const KernelTable& table = dlcore::kernels(tier);
     Scratch forward(table.pool2d_workspace(b.g, false)), backward(table.pool2d_workspace(b.g, true));
     for (T& v : b.y) v = T(77);
@@ -157,7 +166,8 @@ void each_case(const F& check) {
       for (int64_t w : {1, 5, 8, 15, 16, 17, 33})
         for (int64_t pad : {int64_t{0}, k / 2})
           for (bool ceil_mode : {false, true}) {
-            const Case t{3, 7, w, std::min<int64_t>(k, 3), k, stride, stride, std::min<int64_t>(pad, 1), pad, 1, 1, ceil_mode};
+            const Case t{3, 7, w,        std::min<int64_t>(k, 3), k, stride, stride, std::min<int64_t>(pad, 1), pad,
+                         1, 1, ceil_mode};
             const Pool2d g = geometry<float>(t);
             if (g.oh > 0 && g.ow > 0) check(t);
           }
@@ -175,8 +185,8 @@ TEST(Pool, Max) {
   });
   check_max<float>({2, 19, 23, 3, 4, 2, 3, 1, 2, 2, 3});
   check_max<float>({2, 19, 23, 3, 2, 3, 1, 1, 1, 4, 2, true});
-  check_max<float>({2, 40, 23, 20, 17, 3, 2, 4, 3});   // argmax in two bytes
-  check_max<float>({1, 300, 300, 280, 290, 3, 4});     // argmax in four bytes
+  check_max<float>({2, 40, 23, 20, 17, 3, 2, 4, 3});  // argmax in two bytes
+  check_max<float>({1, 300, 300, 280, 290, 3, 4});    // argmax in four bytes
 }
 
 TEST(Pool, Average) {

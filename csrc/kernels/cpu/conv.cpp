@@ -1,9 +1,9 @@
-// Convolution and its gradients (kernels/conv.h). In the form of window.h none of them needs an im2col buffer: with rows
-// of wq elements, p = i wq + j and off(u, v) the place of a tap,
+// Convolution and its gradients (kernels/conv.h). In the form of window.h none of them needs an im2col buffer: with
+// rows of wq elements, p = i wq + j and off(u, v) the place of a tap,
 //
 //   forward          y[k, p]  = b[k] + sum_{u, v} sum_c  w[k, c, u, v] x[c, p + off(u, v)]
-//   backward_data    dx[c, p] =        sum_{u, v} sum_k  w[k, c, u, v] dy[k, p - off(u, v)]     one phase of dx at a time
-//   backward_weight  dw[k, c, u, v] =  sum_p dy[k, p] x[c, p + off(u, v)]
+//   backward_data    dx[c, p] =        sum_{u, v} sum_k  w[k, c, u, v] dy[k, p - off(u, v)]     one phase of dx at a
+//   time backward_weight  dw[k, c, u, v] =  sum_p dy[k, p] x[c, p + off(u, v)]
 //
 // are sums of products of matrices, read in place out of a block of an image that lies, padded and cut into phases, in
 // scratch that stays in cache. What they give between the rows, at j >= ow, is dropped.
@@ -107,8 +107,8 @@ class Correlation {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t plane = i / blocks_, group = plane % g_.groups;
         const int64_t q = i % blocks_ * block_, rows = least(block_, rows_ - q);
-        load_block(source_h_, source_w_, source + plane * channels_ * source_h_.in * source_w_.in, channels_, q_begin_ + q,
-                   hq_, wq_, T(0), slot.block, plane_);
+        load_block(source_h_, source_w_, source + plane * channels_ * source_h_.in * source_w_.in, channels_,
+                   q_begin_ + q, hq_, wq_, T(0), slot.block, plane_);
         each_filter([&](const Filter& f) { apply(f, group, bias ? bias + group * m_ : nullptr, rows, slot); });
         store_block(target_h_, target_w_, slot.out, out_plane_, m_ * out_plane_, m_, q_begin_ + q, rows, wq_,
                     target + plane * m_ * target_h_.in * target_w_.in);
@@ -140,8 +140,8 @@ class Correlation {
         f.first_tap += f.taps;
         f.packed += g_.groups * f.packed_size;
         f.taps = backward_ ? window_h_.taps_of(y) * window_w_.taps_of(x) : g_.kh * g_.kw;
-        f.packed_size = by_engine_ ? gemm_packed_a_size(product(f, 1)) / static_cast<int64_t>(sizeof(T))
-                                   : m_ * channels_ * f.taps;
+        f.packed_size =
+            by_engine_ ? gemm_packed_a_size(product(f, 1)) / static_cast<int64_t>(sizeof(T)) : m_ * channels_ * f.taps;
         use(f);
       }
     }
@@ -152,7 +152,8 @@ class Correlation {
     int64_t workspace = 0;
     each_filter([&](const Filter& f) {
       if (!by_engine_) return;
-      workspace = most(workspace, most(gemm_workspace({product(f, positions(block_))}), gemm_workspace({product(f, positions(last))})));
+      workspace = most(workspace, most(gemm_workspace({product(f, positions(block_))}),
+                                       gemm_workspace({product(f, positions(last))})));
     });
     Slot s;
     s.block = arena.take<T>(channels_ * plane_ + kLanes<T>);
@@ -341,8 +342,8 @@ class WeightGradient {
         const int64_t part = (first + l) * g_.groups + group;
         load_block(h_, w_, x + part * channels_ * g_.h * g_.w, channels_, q, hq_, wq_, T(0),
                    slot.x + l * channels_ * x_plane_, x_plane_);
-        load_block(dy_h, dy_w, dy + part * m_ * g_.oh * g_.ow, m_, q, block_, wq_, T(0),
-                   slot.dy + l * m_ * dy_plane_, dy_plane_);
+        load_block(dy_h, dy_w, dy + part * m_ * g_.oh * g_.ow, m_, q, block_, wq_, T(0), slot.dy + l * m_ * dy_plane_,
+                   dy_plane_);
         for (int64_t k = 0; k < m_; ++k)
           partial[partial_ - g_.oc + group * m_ + k] += sum(slot.dy + (l * m_ + k) * dy_plane_, dy_plane_);
       }
@@ -369,9 +370,10 @@ class WeightGradient {
       for (int64_t b = 0; b < row_blocks; ++b)
         for (int64_t t = 0; t < tap_blocks; ++t) {
           const int64_t k = m_ * b / row_blocks, r = taps_ * t / tap_blocks;
-          direct_weights<T>({slot.x + c * x_plane_, slot.dy + k * dy_plane_, images, channels_ * x_plane_, m_ * dy_plane_,
-                             dy_plane_, dy_plane_, offsets_ + r, dw + (k * channels_ + c) * taps_ + r, channels_ * taps_},
-                            m_ * (b + 1) / row_blocks - k, taps_ * (t + 1) / tap_blocks - r);
+          direct_weights<T>(
+              {slot.x + c * x_plane_, slot.dy + k * dy_plane_, images, channels_ * x_plane_, m_ * dy_plane_, dy_plane_,
+               dy_plane_, offsets_ + r, dw + (k * channels_ + c) * taps_ + r, channels_ * taps_},
+              m_ * (b + 1) / row_blocks - k, taps_ * (t + 1) / tap_blocks - r);
         }
   }
 
@@ -390,7 +392,8 @@ class WeightGradient {
       for (int64_t k = begin; k < end; ++k) {
         const T* row = partials_ + k / m_ * m_ * channels_ * taps_ + k % m_ * row_step;
         for (int64_t c = 0; c < channels_; ++c)
-          for (int64_t r = 0; r < taps_; ++r) dw[(k * channels_ + c) * taps_ + r] = over_chunks(row + c * c_step + r * tap_step);
+          for (int64_t r = 0; r < taps_; ++r)
+            dw[(k * channels_ + c) * taps_ + r] = over_chunks(row + c * c_step + r * tap_step);
         if (db) db[k] = over_chunks(partials_ + partial_ - g_.oc + k);
       }
     });

@@ -1,6 +1,6 @@
 #pragma once
-// Convolution's inner loops for few channels: both operands are read where they lie, because packing a block for the matrix
-// engine would cost as much as these channels' arithmetic. How x, y and the offsets come about: conv.cpp.
+// Convolution's inner loops for few channels: both operands are read where they lie, because packing a block for the
+// matrix engine would cost as much as these channels' arithmetic. How x, y and the offsets come about: conv.cpp.
 #include "kernels/cpu/window.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -75,7 +75,7 @@ void direct_rows(const DirectRows<T>& d, int64_t rows) {
 
 template <class T>
 struct DirectWeights {
-  const T* x;  // images x_image apart
+  const T* x;   // images x_image apart
   const T* dy;  // (images, rows, dy_plane)
   int64_t images, x_image, dy_image, dy_plane, n;
   const int64_t* offsets;  // (taps)

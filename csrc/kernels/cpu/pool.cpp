@@ -1,6 +1,6 @@
-// Pooling (kernels/pool.h). In the form of window.h every tap is a run of neighbouring elements at p + off(u, v), so the
-// loops go over blocks of several rows at once, with vectors, whatever the window, stride and dilation. Backward gathers:
-// each phase of dx takes what it gets from the outputs around it, so no two outputs write to one place.
+// Pooling (kernels/pool.h). In the form of window.h every tap is a run of neighbouring elements at p + off(u, v), so
+// the loops go over blocks of several rows at once, with vectors, whatever the window, stride and dilation. Backward
+// gathers: each phase of dx takes what it gets from the outputs around it, so no two outputs write to one place.
 #include "kernels/pool.h"
 
 #include "core/parallel.h"
@@ -60,7 +60,9 @@ struct Plan {
     slots = arena.take<char>(slot_bytes * ceil_div(planes * blocks, grain));
   }
 
-  Slot take_slot(Arena& a) const { return {a.take<T>(size), a.take<T>(size), a.take<T>(wq + kLanes<T>), a.take<T>(size)}; }
+  Slot take_slot(Arena& a) const {
+    return {a.take<T>(size), a.take<T>(size), a.take<T>(wq + kLanes<T>), a.take<T>(size)};
+  }
 
   // use(plane, q, rows, slot) for every block: rows q ... q + rows - 1 of a plane.
   template <class F>
@@ -206,8 +208,9 @@ void each_maximum(const Pool2d& g, const I* argmax, const F& use) {
     for (int64_t row = begin; row < end; ++row)
       for (int64_t j = 0; j < g.ow; ++j) {
         const int64_t o = row * g.ow + j, tap = argmax[o];
-        use(o, row / g.oh * g.h * g.w, (row % g.oh * g.stride_h + tap / g.kw * g.dilation_h - g.pad_h) * g.w +
-                                           j * g.stride_w + tap % g.kw * g.dilation_w - g.pad_w);
+        use(o, row / g.oh * g.h * g.w,
+            (row % g.oh * g.stride_h + tap / g.kw * g.dilation_h - g.pad_h) * g.w + j * g.stride_w +
+                tap % g.kw * g.dilation_w - g.pad_w);
       }
   });
 }
@@ -303,18 +306,24 @@ void avg_backward(const Pool2d& g, const T* dy, T* dx, void* workspace) {
 template <class F>
 void typed(DType dtype, const F& f) {
   switch (dtype) {
-    case DType::Float64: return f(double{});
-    case DType::Int64: return f(int64_t{});
-    default: return f(float{});
+    case DType::Float64:
+      return f(double{});
+    case DType::Int64:
+      return f(int64_t{});
+    default:
+      return f(float{});
   }
 }
 // f(I) for argmax.
 template <class F>
 void typed_argmax(DType dtype, const F& f) {
   switch (dtype) {
-    case DType::UInt8: return f(uint8_t{});
-    case DType::Int16: return f(uint16_t{});
-    default: return f(int32_t{});
+    case DType::UInt8:
+      return f(uint8_t{});
+    case DType::Int16:
+      return f(uint16_t{});
+    default:
+      return f(int32_t{});
   }
 }
 

@@ -27,7 +27,13 @@ struct Axis {
   int64_t period;  // taps k and k + period share a phase
 
   Axis(int64_t in, int64_t out, int64_t taps, int64_t stride, int64_t dilation, int64_t pad)
-      : in(in), out(out), taps(taps), stride(stride), dilation(dilation), pad(pad), period(stride / gcd(dilation, stride)) {}
+      : in(in),
+        out(out),
+        taps(taps),
+        stride(stride),
+        dilation(dilation),
+        pad(pad),
+        period(stride / gcd(dilation, stride)) {}
 
   // Phases that some tap reads, numbered by the first tap that does.
   int64_t phases() const { return least(taps, period); }
@@ -57,15 +63,16 @@ struct Axis {
 // An axis that is only padded, by `pad` elements in front.
 DLCORE_INLINE Axis plain_axis(int64_t n, int64_t pad = 0) { return {n, n + pad, 1, 1, 1, pad}; }
 
-// Where tap (u, v) of the output at position p = i wq + j is in a block of the input (load_block): at p + offsets[u kw + v].
+// Where tap (u, v) of the output at position p = i wq + j is in a block of the input (load_block): at p + offsets[u kw
+// + v].
 DLCORE_INLINE void place_taps(const Axis& h, const Axis& w, int64_t hq, int64_t wq, int64_t* offsets) {
   for (int64_t u = 0; u < h.taps; ++u)
     for (int64_t v = 0; v < w.taps; ++v)
       *offsets++ = ((h.phase_of(u) * w.phases() + w.phase_of(v)) * hq + h.shift(u)) * wq + w.shift(v);
 }
 
-// The other way: where the outputs are that read the element at position p of a phase of the input, in a block of outputs
-// that is padded in front by the largest shifts: output of tap taps[i] at p + offsets[i], phase after phase.
+// The other way: where the outputs are that read the element at position p of a phase of the input, in a block of
+// outputs that is padded in front by the largest shifts: output of tap taps[i] at p + offsets[i], phase after phase.
 DLCORE_INLINE void place_outputs(const Axis& h, const Axis& w, int64_t wq, int64_t* offsets, int64_t* taps) {
   for (int64_t y = 0; y < h.phases(); ++y)
     for (int64_t x = 0; x < w.phases(); ++x)
@@ -182,7 +189,8 @@ void store_block(const Axis& h, const Axis& w, const T* block, int64_t plane, in
     const int64_t from = most(0, q * h.stride - h.pad), to = least(h.in, (q + rows) * h.stride - h.pad);
     for (int64_t c = 0; c < channels; ++c) fill(image + (c * h.in + from) * w.in, (to - from) * w.in, T(0));
   }
-  if (w.stride == 2 && w.phases() == 2) return store_pairs(h, w, block, plane, phase_step, channels, q, rows, wq, image);
+  if (w.stride == 2 && w.phases() == 2)
+    return store_pairs(h, w, block, plane, phase_step, channels, q, rows, wq, image);
   for (int64_t x = 0; x < w.phases(); ++x) {
     const Axis::Span s = w.span(x, wq);
     if (s.from == s.to) continue;

@@ -39,7 +39,8 @@ void sum_products(const Conv2d& g, const void* a, const void* b, void* y, int64_
   sum.resize(static_cast<std::size_t>(size));
   each_product(g, [&](int64_t x, int64_t w, int64_t out) {
     const auto [i, j, k] = place(x, w, out);
-    sum[static_cast<std::size_t>(k)] += static_cast<long double>(static_cast<const T*>(a)[i]) * static_cast<const T*>(b)[j];
+    sum[static_cast<std::size_t>(k)] +=
+        static_cast<long double>(static_cast<const T*>(a)[i]) * static_cast<const T*>(b)[j];
   });
   store<T>(sum, y);
 }

@@ -20,7 +20,8 @@ void each_element(const Pool2d& g, const F& use) {
           for (int64_t v = 0; v < g.kw; ++v) {
             const int64_t a = i * g.stride_h + u * g.dilation_h - g.pad_h;
             const int64_t b = j * g.stride_w + v * g.dilation_w - g.pad_w;
-            if (a >= 0 && a < g.h && b >= 0 && b < g.w) use((n * g.oh + i) * g.ow + j, u * g.kw + v, (n * g.h + a) * g.w + b);
+            if (a >= 0 && a < g.h && b >= 0 && b < g.w)
+              use((n * g.oh + i) * g.ow + j, u * g.kw + v, (n * g.h + a) * g.w + b);
           }
 }
 
@@ -69,7 +70,9 @@ template <class T>
 void avg_backward(const Pool2d& g, const T* dy, T* dx) {
   const int64_t inputs = g.planes * g.h * g.w;
   std::vector<Sum<T>> sum(static_cast<std::size_t>(inputs));
-  each_element(g, [&](int64_t o, int64_t, int64_t place) { sum[at(place)] += static_cast<Sum<T>>(dy[o]) / static_cast<Sum<T>>(divisor(g, o)); });
+  each_element(g, [&](int64_t o, int64_t, int64_t place) {
+    sum[at(place)] += static_cast<Sum<T>>(dy[o]) / static_cast<Sum<T>>(divisor(g, o));
+  });
   for (int64_t i = 0; i < inputs; ++i) dx[i] = static_cast<T>(sum[at(i)]);
 }
 
