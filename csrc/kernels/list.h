@@ -4,9 +4,12 @@
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/index.h"
+#include "kernels/loss.h"
 #include "kernels/optim.h"
 #include "kernels/reduce.h"
+#include "kernels/scan.h"
 #include "kernels/shape.h"
+#include "kernels/softmax.h"
 #include "kernels/sort.h"
 
 namespace dlcore {
@@ -42,8 +45,20 @@ namespace dlcore {
   KERNEL(elementwise_store, kernel::StoreTile(DType compute, DType storage))                          \
   KERNEL(copy_tile, void(int64_t item, void* y, int64_t y0, int64_t y1, const void* x, int64_t x0,    \
                          int64_t x1, int64_t n0, int64_t n1))                                         \
-  /* reductions: kernels/reduce.h, kernels/cpu/reduce.cpp */                                          \
+  /* reductions: kernels/{reduce,scan}.h, kernels/cpu/{reduce,arg,moments,scan}.cpp */                \
   KERNEL(reduce, void(const kernel::Reduce&))                                                         \
+  KERNEL(reduce_arg, void(const kernel::ReduceArg&))                                                  \
+  KERNEL(reduce_moments, void(const kernel::ReduceMoments&))                                          \
+  KERNEL(scan, void(const kernel::Scan&))                                                             \
+  /* exponentials along a dimension: kernels/softmax.h, kernels/cpu/softmax.cpp */                    \
+  KERNEL(logsumexp, void(const kernel::LogSumExp&))                                                   \
+  KERNEL(softmax, void(const kernel::Softmax&))                                                       \
+  KERNEL(softmax_backward, void(const kernel::SoftmaxBackward&))                                      \
+  /* losses: kernels/loss.h, kernels/cpu/{loss,pair_loss}.cpp */                                      \
+  KERNEL(cross_entropy, void(const kernel::CrossEntropy&))                                            \
+  KERNEL(cross_entropy_backward, void(const kernel::CrossEntropyBackward&))                           \
+  KERNEL(pair_loss, void(const kernel::PairLoss&))                                                    \
+  KERNEL(pair_loss_backward, void(const kernel::PairLossBackward&))                                   \
   /* moving elements: kernels/shape.h, kernels/cpu/shape.cpp */                                       \
   KERNEL(fill, void(const kernel::Fill&))                                                             \
   KERNEL(range, void(const kernel::Range&))                                                           \

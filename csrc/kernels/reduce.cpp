@@ -1,5 +1,7 @@
 #include "kernels/reduce.h"
 
+#include "kernels/softmax.h"
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -19,7 +21,7 @@ ReduceLoops::ReduceLoops(IntSpan sizes, IntSpan x_strides, IntSpan y_strides, ui
     const bool reduce = mask >> d & 1;
     Loop* nest = reduce ? reduced : kept;
     int& dims = reduce ? reduced_dims : kept_dims;
-    const Loop loop{sizes[d], x_strides[d], reduce ? 0 : y_strides[d]};
+    const Loop loop{sizes[d], x_strides[d], y_strides[d]};
     (reduce ? count : outputs) *= loop.size;
     if (dims > 0 && nest[dims - 1].x == loop.x * loop.size && nest[dims - 1].y == loop.y * loop.size) {
       nest[dims - 1] = {nest[dims - 1].size * loop.size, loop.x, loop.y};
@@ -34,19 +36,31 @@ ReduceLoops::ReduceLoops(IntSpan sizes, IntSpan x_strides, IntSpan y_strides, ui
   columns = k.size > 1 && (r.size == 1 || std::abs(k.x) < std::abs(r.x) || (r.size < 16 && k.size >= 16));
 }
 
-ReducePlan::ReducePlan(const ReduceLoops& l, int64_t max_width) {
+ReducePlan::ReducePlan(const ReduceLoops& l, int64_t max_width, bool cut) {
   constexpr int64_t kTask = 1 << 15, kMaxTask = 1 << 18;  // elements that a task reads
   const int64_t line = l.kept[l.kept_dims - 1].size;
-  // Enough tasks for any machine, none so short that starting it shows.
-  const int64_t task = std::clamp(l.outputs * l.count / 64, kTask, kMaxTask);
   const int64_t count = std::max<int64_t>(l.count, 1);
+  // Enough tasks for any machine, none so short that starting it shows.
+  const int64_t task = std::clamp(l.outputs * count / 64, kTask, kMaxTask);
   width = std::clamp<int64_t>(l.columns ? line : task / count, 1, std::min(line, max_width));
+  line_blocks = (line + width - 1) / width;
+  blocks = l.outputs / line * line_blocks;
+  // Each chunk costs a pass over its results: only where the outputs alone don't make enough tasks.
   chunk = std::max<int64_t>(task / width, 1);
-  // A chunk more costs a pass over its results: only where the outputs alone don't make enough tasks.
-  const int64_t blocks = l.outputs / line * ((line + width - 1) / width);
-  if (blocks >= 64 || chunk * 2 > count) chunk = count;
+  if (!cut || blocks >= 64 || chunk * 2 > count) chunk = count;
   chunks = (count + chunk - 1) / chunk;
-  grain = std::max<int64_t>(1, task / std::max<int64_t>(1, chunk * width));
+  grain = std::max<int64_t>(1, task / (chunk * width));
 }
+
+namespace {
+
+constexpr int64_t kCached = 1 << 16, kLeastWidth = 16;  // elements
+
+}  // namespace
+
+SoftmaxPlan::SoftmaxPlan(const ReduceLoops& l)
+    : whole(l.count <= (l.columns ? kCached / kLeastWidth : kCached)),
+      cut(l, whole ? std::clamp(kCached / 2 / std::max<int64_t>(l.count, 1), kLeastWidth, ReducePlan::kMaxWidth) : ReducePlan::kMaxWidth,
+          !whole) {}
 
 }  // namespace dlcore::kernel

@@ -4,6 +4,7 @@
 #include "dlcore/ops/elementwise.h"
 #include "dlcore/ops/indexing.h"
 #include "dlcore/ops/linalg.h"
+#include "dlcore/ops/loss.h"
 #include "dlcore/ops/nn.h"
 #include "dlcore/ops/reduction.h"
 #include "dlcore/ops/shape.h"

@@ -1,84 +1,60 @@
 #pragma once
-// Elements of any dtype and stride as a contiguous run of the type that a kernel computes in.
-#include "core/half.h"
-#include "dlcore/dtype.h"
+// Elements of any dtype and stride as a contiguous run of the type that a kernel computes in: float for the 16-bit types,
+// int64_t for integers, uint8_t for truth values; float and double as they are.
 #include "kernels/cpu/simd.h"
+#include "kernels/cpu/tiles.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
 template <class T>
-constexpr DType dtype_constant = DType::Float32;
+constexpr DType compute_dtype = DType::Float32;
 template <>
-constexpr DType dtype_constant<double> = DType::Float64;
+constexpr DType compute_dtype<double> = DType::Float64;
 template <>
-constexpr DType dtype_constant<int64_t> = DType::Int64;
+constexpr DType compute_dtype<int64_t> = DType::Int64;
+template <>
+constexpr DType compute_dtype<uint8_t> = DType::Bool;
 
-template <class To, class From>
-DLCORE_INLINE void copy_run(To* to, const From* from, int64_t step, int64_t n) {
-  if (step == 1)
-    for (int64_t i = 0; i < n; ++i) to[i] = static_cast<To>(from[i]);
-  else
-    for (int64_t i = 0; i < n; ++i) to[i] = static_cast<To>(from[i * step]);
-}
-
-template <class To, float (*Convert)(uint16_t)>
-DLCORE_INLINE void copy_halves(To* to, const uint16_t* from, int64_t step, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) to[i] = static_cast<To>(Convert(from[i * step]));
-}
-
-// n elements x[offset], x[offset + step], ...: in place where they already are a run of T, else copied to buffer.
-// T is float for the 16-bit types, int64_t for integers; float and double are read as they are.
 template <class T>
-const T* read(DType dtype, const void* x, int64_t offset, int64_t step, int64_t n, T* buffer) {
-  if (dtype == dtype_constant<T> && (step == 1 || n == 1)) return static_cast<const T*>(x) + offset;
-  const auto typed = [&]<class From>(const From*) { copy_run(buffer, static_cast<const From*>(x) + offset, step, n); };
-  switch (dtype) {
-    case DType::Float32: typed(static_cast<float*>(nullptr)); break;
-    case DType::Float64: typed(static_cast<double*>(nullptr)); break;
-    case DType::BFloat16:
-      copy_halves<T, bf16_to_float>(buffer, static_cast<const uint16_t*>(x) + offset, step, n);
-      break;
-    case DType::Float16:
-      copy_halves<T, fp16_to_float>(buffer, static_cast<const uint16_t*>(x) + offset, step, n);
-      break;
-    case DType::Int8: typed(static_cast<int8_t*>(nullptr)); break;
-    case DType::Int16: typed(static_cast<int16_t*>(nullptr)); break;
-    case DType::Int32: typed(static_cast<int32_t*>(nullptr)); break;
-    case DType::Int64: typed(static_cast<int64_t*>(nullptr)); break;
-    case DType::UInt8:
-    case DType::Bool: typed(static_cast<uint8_t*>(nullptr)); break;
-  }
-  return buffer;
+DLCORE_INLINE bool holds(DType dtype) {
+  return dtype == compute_dtype<T> || (sizeof(T) == 1 && dtype == DType::UInt8);
 }
 
-// The way back: n values of From become y[offset], y[offset + step], ... in y's dtype.
-template <class From>
-void write(DType dtype, void* y, int64_t offset, int64_t step, int64_t n, const From* from) {
-  const auto typed = [&]<class To>(To* to) {
-    to += offset;
-    for (int64_t i = 0; i < n; ++i) to[i * step] = static_cast<To>(from[i]);
-  };
-  const auto halves = [&](uint16_t (*convert)(float)) {
-    auto* to = static_cast<uint16_t*>(y) + offset;
-    for (int64_t i = 0; i < n; ++i) to[i * step] = convert(static_cast<float>(from[i]));
-  };
-  switch (dtype) {
-    case DType::Float32: typed(static_cast<float*>(y)); break;
-    case DType::Float64: typed(static_cast<double*>(y)); break;
-    case DType::BFloat16: halves(float_to_bf16); break;
-    case DType::Float16: halves(float_to_fp16); break;
-    case DType::Int8: typed(static_cast<int8_t*>(y)); break;
-    case DType::Int16: typed(static_cast<int16_t*>(y)); break;
-    case DType::Int32: typed(static_cast<int32_t*>(y)); break;
-    case DType::Int64: typed(static_cast<int64_t*>(y)); break;
-    case DType::UInt8: typed(static_cast<uint8_t*>(y)); break;
-    case DType::Bool: {
-      auto* to = static_cast<uint8_t*>(y) + offset;
-      for (int64_t i = 0; i < n; ++i) to[i * step] = from[i] != 0;
-      break;
-    }
+template <class T>
+struct Input {
+  const char* data;
+  int64_t item;
+  LoadTile load;  // null where memory holds T itself
+
+  Input(DType dtype, const void* x)
+      : data(static_cast<const char*>(x)), item(item_size(dtype)),
+        load(holds<T>(dtype) ? nullptr : elementwise_load(dtype, compute_dtype<T>)) {}
+
+  DLCORE_INLINE const T* at(int64_t offset) const { return reinterpret_cast<const T*>(data + offset * item); }
+  // Elements offset, offset + step, ...: where they are, if that is a run of T, else copied to buffer.
+  DLCORE_INLINE const T* read(int64_t offset, int64_t step, int64_t n, T* buffer) const {
+    if (!load && (step == 1 || n == 1)) return at(offset);
+    copy(offset, step, n, 0, 1, buffer);
+    return buffer;
   }
+  // `rows` such runs, each `row_step` after the one before, to buffer[row][i].
+  void copy(int64_t offset, int64_t step, int64_t n, int64_t row_step, int64_t rows, T* buffer) const {
+    const LoadTile f = load ? load : elementwise_load(compute_dtype<T>, compute_dtype<T>);
+    f(buffer, data + offset * item, Tile{n, rows, step * item, row_step * item});
+  }
+};
+
+template <class T, int K>
+struct Inputs {
+  Input<T> in[K];
+};
+
+// The way back: n values of T become y[offset], y[offset + step], ... in y's dtype.
+template <class T>
+DLCORE_INLINE void write(DType dtype, void* y, int64_t offset, int64_t step, int64_t n, const T* values) {
+  const int64_t item = item_size(dtype);
+  elementwise_store(compute_dtype<T>, dtype)(static_cast<char*>(y) + offset * item, values, Tile{n, 1, step * item, 0});
 }
 
 }  // namespace

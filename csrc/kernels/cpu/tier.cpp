@@ -3,26 +3,38 @@
 namespace dlcore::kernel::DLCORE_TIER {
 
 // Each family fills its own part of the table.
+void fill_arg(KernelTable& t);
 void fill_elementwise(KernelTable& t);
 void fill_gemm(KernelTable& t);
 void fill_gemm_int64(KernelTable& t);
 void fill_index(KernelTable& t);
+void fill_loss(KernelTable& t);
 void fill_mask(KernelTable& t);
+void fill_moments(KernelTable& t);
 void fill_optim(KernelTable& t);
+void fill_pair_loss(KernelTable& t);
 void fill_reduce(KernelTable& t);
+void fill_scan(KernelTable& t);
 void fill_shape(KernelTable& t);
+void fill_softmax(KernelTable& t);
 void fill_sort(KernelTable& t);
 void fill_tiles(KernelTable& t);
 
 void fill_tier(KernelTable& t) {
+  fill_arg(t);
   fill_elementwise(t);
   fill_gemm(t);
   fill_gemm_int64(t);
   fill_index(t);
+  fill_loss(t);
   fill_mask(t);
+  fill_moments(t);
   fill_optim(t);
+  fill_pair_loss(t);
   fill_reduce(t);
+  fill_scan(t);
   fill_shape(t);
+  fill_softmax(t);
   fill_sort(t);
   fill_tiles(t);
 }

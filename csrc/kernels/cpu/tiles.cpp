@@ -2,7 +2,7 @@
 // compiler vectorizes them.
 #include "core/half.h"
 #include "kernels/cpu/simd.h"
-#include "kernels/elementwise.h"
+#include "kernels/cpu/tiles.h"
 #include "kernels/list.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -132,6 +132,8 @@ StoreTile store_from(DType storage) {
   return nullptr;
 }
 
+}  // namespace
+
 LoadTile elementwise_load(DType storage, DType compute) {
   switch (compute) {
     case DType::Float32: return load_to<DType::Float32>(storage);
@@ -153,6 +155,8 @@ StoreTile elementwise_store(DType compute, DType storage) {
     default: return nullptr;
   }
 }
+
+namespace {
 
 // ---- copies within one dtype
 
