@@ -52,7 +52,7 @@ void accumulate_grad(TensorImpl& leaf, const Tensor& g, bool create_graph) {
   const TensorImpl& d = *g.impl();
   const bool ours = d.refs.load() == 1 && d.storage.unique();
   const bool same_order = d.contiguous ? leaf.contiguous : d.strides == leaf.strides;
-  leaf.grad = ours && same_order ? g : clone_like(g, leaf.strides);
+  leaf.grad = ours && same_order ? g : clone_like(g, dense_strides_like(leaf));
 }
 
 class Run {

@@ -47,7 +47,8 @@ void set_history(TensorImpl& t, Ref<Node> node, int32_t output) {
 
 // dy without what lies in the view.
 Tensor outside_view(const Tensor& dy, const Tensor& inside, const Geometry& base, const Geometry& view) {
-  if (is_grad_enabled()) return sub(dy, view_backward(inside, base, view));
+  const bool has_gaps = !is_dense(*alias(dy, base.sizes, base.strides, 0).impl());
+  if (is_grad_enabled() || has_gaps) return sub(dy, view_backward(inside, base, view));
   Tensor rest = clone_like(dy, base.strides);
   copy_data(alias(rest, view.sizes, view.strides, view.offset - base.offset), full({}, 0, dy.dtype()));
   return rest;

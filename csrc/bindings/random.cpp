@@ -129,13 +129,33 @@ void bind_random(Ops& ops) {
                                    "(Tensor input, int low, int high, *, dtype? dtype=None, str "
                                    "memory_format='preserve_format', Generator? generator=None) -> Tensor"});
 
+  ops.function<[](const Tensor& mean, const Tensor& std, Generator* g) { return normal(mean, std, g); },
+               [](const Tensor& mean, double std, Generator* g) { return normal(mean, std, g); },
+               [](double mean, const Tensor& std, Generator* g) { return normal(mean, std, g); },
+               [](double mean, double std, Size s, Generator* g, Type t) { return normal(mean, std, s, t, g); }>(
+      "normal", {"(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor",
+                 "(Tensor mean, float std=1.0, *, Generator? generator=None) -> Tensor",
+                 "(float mean, Tensor std, *, Generator? generator=None) -> Tensor",
+                 "(float mean, float std, int[] size, *, Generator? generator=None, dtype? dtype=None) -> Tensor"});
+  ops.op<[](const Tensor& p, Generator* g) { return bernoulli(p, g); },
+         [](const Tensor& x, double p, Generator* g) { return bernoulli(x, p, g); }>(
+      "bernoulli", {"(Tensor input, *, Generator? generator=None) -> Tensor",
+                    "(Tensor input, float p, *, Generator? generator=None) -> Tensor"});
+  ops.op<&multinomial>(
+      "multinomial(Tensor input, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor");
+
   ops.method<&uniform_>("uniform_(Tensor input, float from=0.0, float to=1.0, *, Generator? generator=None) -> Tensor");
   ops.method<&normal_>("normal_(Tensor input, float mean=0.0, float std=1.0, *, Generator? generator=None) -> Tensor");
-  ops.op<[](const Tensor& x, double p, Generator* g) { return bernoulli(x, p, g); }>(
-      "bernoulli(Tensor input, float p, *, Generator? generator=None) -> Tensor");
-  ops.method<[](const Tensor& x, double p, Generator* g) { return bernoulli_(x, p, g); }>(
-      "bernoulli_(Tensor input, float p=0.5, *, Generator? generator=None) -> Tensor");
+  ops.method<&log_normal_>(
+      "log_normal_(Tensor input, float mean=1.0, float std=2.0, *, Generator? generator=None) -> Tensor");
   ops.method<&exponential_>("exponential_(Tensor input, float lambd=1.0, *, Generator? generator=None) -> Tensor");
+  ops.method<&cauchy_>(
+      "cauchy_(Tensor input, float median=0.0, float sigma=1.0, *, Generator? generator=None) -> Tensor");
+  ops.method<&geometric_>("geometric_(Tensor input, float p, *, Generator? generator=None) -> Tensor");
+  ops.method<[](const Tensor& x, const Tensor& p, Generator* g) { return bernoulli_(x, p, g); },
+             [](const Tensor& x, double p, Generator* g) { return bernoulli_(x, p, g); }>(
+      "bernoulli_", {"(Tensor input, Tensor p, *, Generator? generator=None) -> Tensor",
+                     "(Tensor input, float p=0.5, *, Generator? generator=None) -> Tensor"});
   ops.method<[](const Tensor& x, Generator* g) { return random_(x, 0, {}, g); },
              [](const Tensor& x, int64_t to, Generator* g) { return random_(x, 0, to, g); },
              [](const Tensor& x, int64_t from, std::optional<int64_t> to, Generator* g) {

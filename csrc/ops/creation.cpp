@@ -85,8 +85,7 @@ Tensor dense_like(const Tensor& x, std::optional<DType> dtype, const std::string
 }  // namespace
 
 // The order of x's dimensions in memory, without its gaps. Dimensions of stride 0 keep their place.
-Dims dense_strides_like(const Tensor& x) {
-  const TensorImpl& t = *x.impl();
+Dims dense_strides_like(const TensorImpl& t) {
   if (t.contiguous) return contiguous_strides(t.sizes);
   if (is_dense(t)) return t.strides;
   Dims order(t.ndim(), 0);  // innermost first
@@ -188,13 +187,9 @@ Tensor sequence(const char* op, int64_t n, kernel::Range r, DType dtype) {
   return to_dtype(y, dtype);
 }
 
-// ceil((end - start) / step) without overflow.
-int64_t integer_count(const char* op, int64_t start, int64_t end, int64_t step) {
-  const auto distance = static_cast<__int128>(end) - start;
-  DLCORE_CHECK(step != 0, RuntimeError, op, ": step must not be zero");
-  DLCORE_CHECK(distance == 0 || (distance > 0) == (step > 0), RuntimeError, op,
-               ": end must lie in step's direction from start; got start=", start, ", end=", end, ", step=", step);
-  return static_cast<int64_t>((distance + step - (step > 0 ? 1 : -1)) / step);
+// ceil((end - start) / step) without overflow, for a step in end's direction.
+int64_t integer_count(int64_t start, int64_t end, int64_t step) {
+  return static_cast<int64_t>((static_cast<__int128>(end) - start + step - (step > 0 ? 1 : -1)) / step);
 }
 
 }  // namespace
@@ -203,14 +198,6 @@ Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype)
   const bool integers = !start.is_floating() && !end.is_floating() && !step.is_floating();
   const DType t = dtype ? *dtype : integers ? DType::Int64 : default_dtype();
   kernel::Range r{};
-  if (is_integral(t, true)) {
-    for (Scalar s : {start, end, step})
-      DLCORE_CHECK(!s.is_floating() || std::fabs(s.to_double()) < 0x1p63, RuntimeError,
-                   "arange: start, end and step must be finite and fit int64, got ", s.to_double());
-    r.int_start = start.to_int();
-    r.int_step = step.to_int();
-    return sequence("arange", integer_count("arange", r.int_start, end.to_int(), r.int_step), r, t);
-  }
   r.start = start.to_double();
   r.step = step.to_double();
   const double last = end.to_double();
@@ -218,9 +205,19 @@ Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype)
                "arange: start and end must be finite; got start=", r.start, ", end=", last);
   DLCORE_CHECK(r.step != 0 && !std::isnan(r.step), RuntimeError, "arange: step must be a number other than zero, got ",
                r.step);
-  DLCORE_CHECK((last >= r.start) == (r.step > 0) || last == r.start, RuntimeError,
+  const bool forward = integers ? end.to_int() >= start.to_int() : last >= r.start;
+  DLCORE_CHECK(forward == (r.step > 0) || (integers ? end.to_int() == start.to_int() : last == r.start), RuntimeError,
                "arange: end must lie in step's direction from start; got start=", r.start, ", end=", last,
                ", step=", r.step);
+  if (is_integral(t, true)) {
+    for (double v : {r.start, last, r.step})
+      DLCORE_CHECK(integers || std::fabs(v) < 0x1p63, RuntimeError, "arange: start, end and step must fit int64, got ",
+                   v);
+    r.int_start = start.to_int();
+    r.int_step = step.to_int();
+    DLCORE_CHECK(r.int_step != 0, ValueError, "arange: as ", name(t), " step is zero, got ", r.step);
+    return sequence("arange", integer_count(r.int_start, end.to_int(), r.int_step), r, t);
+  }
   const double n = std::ceil((last - r.start) / r.step);
   DLCORE_CHECK(n < 0x1p59, RuntimeError, "arange: too many elements, got ", n);
   r.count_down_from = static_cast<int64_t>(n);

@@ -21,7 +21,8 @@ inline DType compute_dtype(DType t) { return is_half(t) ? DType::Float32 : t; }
 
 // ---- geometry (creation, view)
 
-Dims dense_strides_like(const Tensor& x);  // x's order of dimensions in memory, without gaps
+Dims dense_strides_like(const TensorImpl& x);  // x's order of dimensions in memory, without gaps
+inline Dims dense_strides_like(const Tensor& x) { return dense_strides_like(*x.impl()); }
 // Strides of "contiguous_format", "channels_last" or "channels_last_3d".
 Dims strides_of_format(const char* op, IntSpan sizes, const std::string& format);
 // Elements from the first to the last one of a strided tensor; throws where a stride is negative or they reach too far.
