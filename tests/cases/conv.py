@@ -30,7 +30,8 @@ def conv2d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
         for u in range(kh):
             for v in range(kw):
                 tap = part[:, :, u * dh : u * dh + (oh - 1) * sh + 1 : sh, v * dw : v * dw + (ow - 1) * sw + 1 : sw]
-                y[:, g * rows : (g + 1) * rows] += np.einsum("nchw,kc->nkhw", tap, w[g * rows : (g + 1) * rows, :, u, v])
+                taps = w[g * rows : (g + 1) * rows, :, u, v]
+                y[:, g * rows : (g + 1) * rows] += np.einsum("nchw,kc->nkhw", tap, taps)
     y = y if b is None else y + b[:, None, None]
     return y[0] if unbatched else y
 
