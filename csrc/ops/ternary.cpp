@@ -100,6 +100,8 @@ Tensor clamp_tensor(const Tensor& x, const Tensor& low, const Tensor& high) {
   return y;
 }
 
+Tensor clamp_min(const Tensor& x, const Tensor& low) { return clamp_tensor(x, low); }
+
 Tensor nan_to_num(const Tensor& x, std::optional<double> nan, std::optional<double> posinf, std::optional<double> neginf) {
   if (!is_floating(x.dtype())) return clone(x);
   constexpr double largest[] = {0x1.fffffep127, std::numeric_limits<double>::max(), 0x1.fep127, 65504.0};

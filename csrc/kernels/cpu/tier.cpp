@@ -15,13 +15,13 @@ void fill_moments(KernelTable& t);
 void fill_optim(KernelTable& t);
 void fill_pair_loss(KernelTable& t);
 void fill_pool(KernelTable& t);
+void fill_random(KernelTable& t);
 void fill_reduce(KernelTable& t);
 void fill_scan(KernelTable& t);
 void fill_shape(KernelTable& t);
 void fill_softmax(KernelTable& t);
 void fill_sort(KernelTable& t);
 void fill_tiles(KernelTable& t);
-void fill_random(KernelTable& t);
 
 void fill_tier(KernelTable& t) {
   fill_arg(t);
@@ -36,13 +36,13 @@ void fill_tier(KernelTable& t) {
   fill_optim(t);
   fill_pair_loss(t);
   fill_pool(t);
+  fill_random(t);
   fill_reduce(t);
   fill_scan(t);
   fill_shape(t);
   fill_softmax(t);
   fill_sort(t);
   fill_tiles(t);
-  fill_random(t);
 }
 
 }  // namespace dlcore::kernel::DLCORE_TIER
