@@ -118,6 +118,14 @@ struct Results {
 };
 PyObject* to_python(const Results& r, const Overload&) { return r.tuple ? wrap(r.list) : wrap(r.list[0]); }
 
+Results results(const Unique& u) {
+  Results r{{u.values}, false};
+  if (u.inverse.defined()) r.list.push_back(u.inverse);
+  if (u.counts.defined()) r.list.push_back(u.counts);
+  r.tuple = r.list.size() > 1;
+  return r;
+}
+
 void check_dense(const char* op, bool sparse) {
   DLCORE_CHECK(!sparse, NotImplementedError, op, ": there are no sparse gradients");
 }
@@ -127,10 +135,25 @@ Tensor gather_dense(const Tensor& x, int64_t dim, const Tensor& index, bool spar
   return gather(x, dim, index);
 }
 
-template <auto Src, auto Value>
+// scatter(..., reduce="add" or "multiply")
+template <auto F>
+Tensor scatter_with(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, const std::string& reduce) {
+  DLCORE_CHECK(reduce == "add" || reduce == "multiply", RuntimeError, "scatter: reduce must be add or multiply, got ",
+               reduce);
+  return F(x, dim, index, src, reduce, true);
+}
+template <auto F>
+Tensor scatter_value_with(const Tensor& x, int64_t dim, const Tensor& index, Scalar value, const std::string& reduce) {
+  return scatter_with<F>(x, dim, index, expand(full({}, value, x.dtype()), index.sizes()), reduce);
+}
+
+template <auto Src, auto Value, auto Reduce>
 void bind_scatter(Ops& ops, const char* name) {
-  ops.op<Src, Value>(name, {"(Tensor input, int dim, Tensor index, Tensor src) -> Tensor",
-                            "(Tensor input, int dim, Tensor index, Number value) -> Tensor"});
+  ops.op<Src, Value, &scatter_with<Reduce>, &scatter_value_with<Reduce>>(
+      name, {"(Tensor input, int dim, Tensor index, Tensor src) -> Tensor",
+             "(Tensor input, int dim, Tensor index, Number value) -> Tensor",
+             "(Tensor input, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
+             "(Tensor input, int dim, Tensor index, Number value, *, str reduce) -> Tensor"});
 }
 
 using ScatterSrc = Tensor (*)(const Tensor&, int64_t, const Tensor&, const Tensor&);
@@ -140,10 +163,16 @@ using ScatterValue = Tensor (*)(const Tensor&, int64_t, const Tensor&, Scalar);
 
 void bind_indexing(Ops& ops) {
   ops.op<&gather_dense>("gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor");
-  bind_scatter<ScatterSrc(&scatter), ScatterValue(&scatter)>(ops, "scatter");
-  bind_scatter<ScatterSrc(&scatter_), ScatterValue(&scatter_)>(ops, "scatter_");
+  bind_scatter<ScatterSrc(&scatter), ScatterValue(&scatter), &scatter_reduce>(ops, "scatter");
+  bind_scatter<ScatterSrc(&scatter_), ScatterValue(&scatter_), &scatter_reduce_>(ops, "scatter_");
   ops.op<&scatter_add>("scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor");
   ops.method<&scatter_add_>("scatter_add_(Tensor input, int dim, Tensor index, Tensor src) -> Tensor");
+  ops.op<&scatter_reduce>(
+      "scatter_reduce(Tensor input, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> "
+      "Tensor");
+  ops.method<&scatter_reduce_>(
+      "scatter_reduce_(Tensor input, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> "
+      "Tensor");
   ops.op<&take_along_dim>("take_along_dim(Tensor input, Tensor indices, int? dim=None) -> Tensor");
 
   ops.op<&index_select>("index_select(Tensor input, int dim, Tensor index) -> Tensor");
@@ -184,6 +213,13 @@ void bind_indexing(Ops& ops) {
   ops.op<&topk>(
       "topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)");
   ops.op<&kthvalue>("kthvalue(Tensor input, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)");
+  ops.op<[](const Tensor& x, bool, bool return_inverse, bool return_counts, std::optional<int64_t> dim) {
+    return results(unique(x, return_inverse, return_counts, dim));
+  }>("unique(Tensor input, bool sorted=True, bool return_inverse=False, bool return_counts=False, int? dim=None) -> "
+     "Tensor");
+  ops.op<[](const Tensor& x, bool return_inverse, bool return_counts, std::optional<int64_t> dim) {
+    return results(unique_consecutive(x, return_inverse, return_counts, dim));
+  }>("unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? dim=None) -> Tensor");
   ops.function<&searchsorted>(
       "searchsorted(Tensor sorted_sequence, Number|Tensor input, *, bool out_int32=False, bool right=False, str? "
       "side=None, "
