@@ -39,6 +39,8 @@ QUALIFIED |= {
     "numpy.ndarray": "numpy.ndarray[Any, Any]",
 }
 
+GENERIC = {"dict": "[builtins.str, Any]", "list": "[Any]"}
+
 PROPERTIES = {
     "bool": "is_cpu is_cuda is_floating_point is_complex is_leaf is_signed is_sparse requires_grad retains_grad",
     "int": "_version index itemsize nbytes ndim",
@@ -128,9 +130,9 @@ def definition(text: str, decorators: tuple[str, ...] = ()) -> str:
     args.kw_defaults = [d and literal(d) for d in args.kw_defaults]
     result = RESULT.get(node.name) if not args.args or args.args[0].arg != "self" else None
     node.returns = qualify(ast.parse(result, mode="eval").body if result else node.returns or ast.Name("Any"))
-    return "".join(f"@{d}\n" for d in decorators) + ast.unparse(ast.fix_missing_locations(node)).replace(
-        ":\n    ...", ": ..."
-    )
+    text = ast.unparse(ast.fix_missing_locations(node)).replace(":\n    ...", ": ...")
+    text = re.sub(r"\bbuiltins\.(dict|list)\b(?!\[)", lambda m: m[0] + GENERIC[m[1]], text)
+    return "".join(f"@{d}\n" for d in decorators) + text
 
 
 def ops() -> tuple[list[str], list[str]]:
