@@ -163,8 +163,8 @@ def main() -> int:
         "# dlcore and PyTorch side by side",
         "",
         f"{cpu_name()}; dlcore {dlcore.__version__} (tier {info['tier']}), PyTorch {torch.__version__}, "
-        f"numpy {np.__version__}, Python {platform.python_version()}; {time.strftime('%Y-%m-%d')}; `python bench/compare.py"
-        f"{''.join(' ' + a for a in sys.argv[1:])}`. Ratio: PyTorch's time / dlcore's.",
+        f"numpy {np.__version__}, Python {platform.python_version()}; {time.strftime('%Y-%m-%d')}; "
+        f"`python bench/compare.py{''.join(' ' + a for a in sys.argv[1:])}`. Ratio: PyTorch's time / dlcore's.",
     ]
     print("\n".join(out), flush=True)
     failed = []
