@@ -4,8 +4,9 @@
 //   chunks         rectangles of C, or products of a batch, or parts of a long sum: these run in parallel
 //   slabs          blocks of k: one pass over a chunk adds one slab
 //   tiles          the micro-kernel
-#include "core/parallel.h"
 #include "kernels/cpu/gemm.h"
+
+#include "core/parallel.h"
 #include "kernels/cpu/gemm_micro.h"
 #include "kernels/cpu/gemm_pack.h"
 #include "kernels/cpu/gemm_problem.h"
@@ -264,19 +265,7 @@ DLCORE_INLINE auto typed(DType dtype, F&& f) {
   return dtype == DType::Float64 ? f(double()) : f(float());
 }
 
-}  // namespace
-
-int64_t gemm_workspace(const GemmBatch& g) {
-  return typed(g.first.dtype, [&]<class T>(T) { return Run<T>(g).plan.items() * static_cast<int64_t>(sizeof(T)); });
-}
-
-void gemm(const GemmBatch& g, void* workspace) {
-  typed(g.first.dtype, [&]<class T>(T) { Run<T>(g, workspace)(); });
-}
-
 // ---- operands packed ahead of time
-
-namespace {
 
 // With C transposed the engine swaps the operands: the caller's A is the one in role B.
 bool role_a(const Gemm& g, bool is_a) { return is_a != (g.c_col != 1 && g.c_row == 1); }
@@ -301,6 +290,14 @@ void pack(const Gemm& g, bool is_a, void* packed) {
 }
 
 }  // namespace
+
+int64_t gemm_workspace(const GemmBatch& g) {
+  return typed(g.first.dtype, [&]<class T>(T) { return Run<T>(g).plan.items() * static_cast<int64_t>(sizeof(T)); });
+}
+
+void gemm(const GemmBatch& g, void* workspace) {
+  typed(g.first.dtype, [&]<class T>(T) { Run<T>(g, workspace)(); });
+}
 
 int64_t gemm_packed_a_size(const Gemm& g) { return packed_size(g, true); }
 int64_t gemm_packed_b_size(const Gemm& g) { return packed_size(g, false); }
