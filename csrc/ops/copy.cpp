@@ -37,4 +37,28 @@ void copy_data(const Tensor& to, const Tensor& from) {
   compute_into(to, conversion("copy_", from.dtype(), to.dtype()), {from});
 }
 
+Tensor copy_(const Tensor& x, const Tensor& source) {
+  check_inplace("copy_", x);
+  const Dims sizes = broadcast_shapes("copy_", sizes_of(x), sizes_of(source));
+  DLCORE_CHECK(sizes == sizes_of(x), RuntimeError, "copy_: a source of shape ", source.sizes(),
+               " does not broadcast to the tensor's shape ", x.sizes());
+  // The history that x will have: of its old elements nothing is left.
+  Tensor y = x.detach();
+  if (needs_graph(x, source))
+    record("copy_", y, {x, source}, [](Gradients& g) {
+      g.set(0, [&] { return zeros(g.dy().sizes(), g.dy().dtype()); });
+      g.set(1, [&] { return g.dy(); });
+    });
+  copy_data(x, source);
+  finish_inplace(x, y);
+  return x;
+}
+
+Tensor fill_(const Tensor& x, const Tensor& value) {
+  DLCORE_CHECK(value.dim() == 0, RuntimeError, "fill_: value must be zero-dimensional, got shape ", value.sizes());
+  return copy_(x, to_dtype(value, x.dtype()));
+}
+
+Tensor zero_(const Tensor& x) { return fill_(x, number(0)); }
+
 }  // namespace dlcore

@@ -39,4 +39,18 @@ Tensor compute(const Elementwise& e, TensorArgs inputs);
 // The same into `out`, to whose shape the inputs broadcast; inputs that overlap it are read first.
 void compute_into(const Tensor& out, const Elementwise& e, TensorArgs inputs);
 
+// The in-place twin of an op that is one kernel: written straight into x where nothing is recorded, else through
+// `out_of_place`, which gets x as it was.
+template <class F>
+Tensor inplace_op(const char* name, const Tensor& x, Elementwise e, TensorArgs inputs, bool recorded, const F& out_of_place) {
+  if (recorded) return inplace(name, x, out_of_place);
+  check_inplace(name, x);
+  DLCORE_CHECK(can_cast(e.result, x.dtype()), RuntimeError, name, ": result type ", dlcore::name(e.result),
+               " can't be cast to the tensor's type ", dlcore::name(x.dtype()));
+  e.name = name;
+  compute_into(x, e, inputs);
+  finish_inplace(x, {});
+  return x;
+}
+
 }  // namespace dlcore

@@ -13,6 +13,115 @@ DLCORE_API Tensor clone(const Tensor& x);
 // A tensor that stands for a number, weak in type promotion: mul(x, number(2)).
 DLCORE_API Tensor number(Scalar value);
 
+// ---- one tensor (ops/unary.cpp). The name with _ writes the result over x.
+
+DLCORE_API Tensor abs(const Tensor& x);
+DLCORE_API Tensor abs_(const Tensor& x);
+DLCORE_API Tensor sign(const Tensor& x);
+DLCORE_API Tensor sign_(const Tensor& x);
+DLCORE_API Tensor floor(const Tensor& x);
+DLCORE_API Tensor floor_(const Tensor& x);
+DLCORE_API Tensor ceil(const Tensor& x);
+DLCORE_API Tensor ceil_(const Tensor& x);
+DLCORE_API Tensor trunc(const Tensor& x);
+DLCORE_API Tensor trunc_(const Tensor& x);
+DLCORE_API Tensor square(const Tensor& x);
+DLCORE_API Tensor square_(const Tensor& x);
+DLCORE_API Tensor reciprocal(const Tensor& x);
+DLCORE_API Tensor reciprocal_(const Tensor& x);
+DLCORE_API Tensor exp(const Tensor& x);
+DLCORE_API Tensor exp_(const Tensor& x);
+DLCORE_API Tensor exp2(const Tensor& x);
+DLCORE_API Tensor exp2_(const Tensor& x);
+DLCORE_API Tensor expm1(const Tensor& x);
+DLCORE_API Tensor expm1_(const Tensor& x);
+DLCORE_API Tensor log(const Tensor& x);
+DLCORE_API Tensor log_(const Tensor& x);
+DLCORE_API Tensor log1p(const Tensor& x);
+DLCORE_API Tensor log1p_(const Tensor& x);
+DLCORE_API Tensor log2(const Tensor& x);
+DLCORE_API Tensor log2_(const Tensor& x);
+DLCORE_API Tensor log10(const Tensor& x);
+DLCORE_API Tensor log10_(const Tensor& x);
+DLCORE_API Tensor sqrt(const Tensor& x);
+DLCORE_API Tensor sqrt_(const Tensor& x);
+DLCORE_API Tensor rsqrt(const Tensor& x);
+DLCORE_API Tensor rsqrt_(const Tensor& x);
+DLCORE_API Tensor sin(const Tensor& x);
+DLCORE_API Tensor sin_(const Tensor& x);
+DLCORE_API Tensor cos(const Tensor& x);
+DLCORE_API Tensor cos_(const Tensor& x);
+DLCORE_API Tensor tan(const Tensor& x);
+DLCORE_API Tensor tan_(const Tensor& x);
+DLCORE_API Tensor asin(const Tensor& x);
+DLCORE_API Tensor asin_(const Tensor& x);
+DLCORE_API Tensor acos(const Tensor& x);
+DLCORE_API Tensor acos_(const Tensor& x);
+DLCORE_API Tensor atan(const Tensor& x);
+DLCORE_API Tensor atan_(const Tensor& x);
+DLCORE_API Tensor sinh(const Tensor& x);
+DLCORE_API Tensor sinh_(const Tensor& x);
+DLCORE_API Tensor cosh(const Tensor& x);
+DLCORE_API Tensor cosh_(const Tensor& x);
+DLCORE_API Tensor tanh(const Tensor& x);
+DLCORE_API Tensor tanh_(const Tensor& x);
+DLCORE_API Tensor asinh(const Tensor& x);
+DLCORE_API Tensor asinh_(const Tensor& x);
+DLCORE_API Tensor acosh(const Tensor& x);
+DLCORE_API Tensor acosh_(const Tensor& x);
+DLCORE_API Tensor atanh(const Tensor& x);
+DLCORE_API Tensor atanh_(const Tensor& x);
+DLCORE_API Tensor sigmoid(const Tensor& x);
+DLCORE_API Tensor sigmoid_(const Tensor& x);
+DLCORE_API Tensor erf(const Tensor& x);
+DLCORE_API Tensor erf_(const Tensor& x);
+DLCORE_API Tensor erfc(const Tensor& x);
+DLCORE_API Tensor erfc_(const Tensor& x);
+DLCORE_API Tensor erfinv(const Tensor& x);
+DLCORE_API Tensor erfinv_(const Tensor& x);
+DLCORE_API Tensor neg_(const Tensor& x);
+DLCORE_API Tensor frac(const Tensor& x);
+DLCORE_API Tensor frac_(const Tensor& x);
+DLCORE_API Tensor round(const Tensor& x, int64_t decimals = 0);  // half to even
+DLCORE_API Tensor round_(const Tensor& x, int64_t decimals = 0);
+DLCORE_API Tensor logit(const Tensor& x, std::optional<double> eps = {});  // log(x / (1 - x)), x clamped to [eps, 1 - eps]
+DLCORE_API Tensor logit_(const Tensor& x, std::optional<double> eps = {});
+
+// ---- two tensors (ops/binary.cpp)
+
+DLCORE_API Tensor add_(const Tensor& x, const Tensor& b, Scalar alpha = 1);
+DLCORE_API Tensor sub_(const Tensor& x, const Tensor& b, Scalar alpha = 1);
+DLCORE_API Tensor mul_(const Tensor& x, const Tensor& b);
+DLCORE_API Tensor div_(const Tensor& x, const Tensor& b);
+DLCORE_API Tensor rsub(const Tensor& a, const Tensor& b, Scalar alpha = 1);  // b - alpha a
+// rounding_mode: "trunc" towards zero, "floor" towards minus infinity.
+DLCORE_API Tensor div(const Tensor& a, const Tensor& b, std::optional<std::string> rounding_mode);
+DLCORE_API Tensor div_(const Tensor& x, const Tensor& b, std::optional<std::string> rounding_mode);
+DLCORE_API Tensor floor_divide(const Tensor& a, const Tensor& b);
+DLCORE_API Tensor floor_divide_(const Tensor& x, const Tensor& b);
+DLCORE_API Tensor fmod(const Tensor& a, const Tensor& b);  // the sign of a
+DLCORE_API Tensor fmod_(const Tensor& x, const Tensor& b);
+DLCORE_API Tensor remainder(const Tensor& a, const Tensor& b);  // the sign of b
+DLCORE_API Tensor remainder_(const Tensor& x, const Tensor& b);
+DLCORE_API Tensor pow(const Tensor& a, const Tensor& b);
+DLCORE_API Tensor pow_(const Tensor& x, const Tensor& b);
+DLCORE_API Tensor float_power(const Tensor& a, const Tensor& b);  // in float64
+DLCORE_API Tensor atan2(const Tensor& a, const Tensor& b);
+DLCORE_API Tensor atan2_(const Tensor& x, const Tensor& b);
+DLCORE_API Tensor maximum(const Tensor& a, const Tensor& b);  // NaN where either is
+DLCORE_API Tensor minimum(const Tensor& a, const Tensor& b);
+DLCORE_API Tensor fmax(const Tensor& a, const Tensor& b);  // the other where one is NaN
+DLCORE_API Tensor fmin(const Tensor& a, const Tensor& b);
+DLCORE_API Tensor xlogy(const Tensor& a, const Tensor& b);  // a log(b), 0 where a = 0
+DLCORE_API Tensor xlogy_(const Tensor& x, const Tensor& b);
+DLCORE_API Tensor logaddexp(const Tensor& a, const Tensor& b);
+
+// ---- writing (ops/copy.cpp)
+
+DLCORE_API Tensor copy_(const Tensor& x, const Tensor& source);
+DLCORE_API Tensor fill_(const Tensor& x, const Tensor& value);  // value: zero-dimensional
+DLCORE_API Tensor zero_(const Tensor& x);
+
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
 inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
