@@ -5,6 +5,7 @@
 //   slabs          blocks of k: one pass over a chunk adds one slab
 //   tiles          the micro-kernel
 #include "core/parallel.h"
+#include "kernels/cpu/gemm.h"
 #include "kernels/cpu/gemm_micro.h"
 #include "kernels/cpu/gemm_pack.h"
 #include "kernels/cpu/gemm_problem.h"
@@ -263,14 +264,6 @@ DLCORE_INLINE auto typed(DType dtype, F&& f) {
   return dtype == DType::Float64 ? f(double()) : f(float());
 }
 
-int64_t gemm_workspace(const GemmBatch& g) {
-  return typed(g.first.dtype, [&]<class T>(T) { return Run<T>(g).plan.items() * static_cast<int64_t>(sizeof(T)); });
-}
-
-void gemm(const GemmBatch& g, void* workspace) {
-  typed(g.first.dtype, [&]<class T>(T) { Run<T>(g, workspace)(); });
-}
-
 // ---- operands packed ahead of time
 
 // With C transposed the engine swaps the operands: the caller's A is the one in role B.
@@ -295,12 +288,20 @@ void pack(const Gemm& g, bool is_a, void* packed) {
   });
 }
 
+}  // namespace
+
+int64_t gemm_workspace(const GemmBatch& g) {
+  return typed(g.first.dtype, [&]<class T>(T) { return Run<T>(g).plan.items() * static_cast<int64_t>(sizeof(T)); });
+}
+
+void gemm(const GemmBatch& g, void* workspace) {
+  typed(g.first.dtype, [&]<class T>(T) { Run<T>(g, workspace)(); });
+}
+
 int64_t gemm_packed_a_size(const Gemm& g) { return packed_size(g, true); }
 int64_t gemm_packed_b_size(const Gemm& g) { return packed_size(g, false); }
 void gemm_pack_a(const Gemm& g, void* packed) { pack(g, true, packed); }
 void gemm_pack_b(const Gemm& g, void* packed) { pack(g, false, packed); }
-
-}  // namespace
 
 void fill_gemm(KernelTable& t) {
   t.gemm_workspace = gemm_workspace;
