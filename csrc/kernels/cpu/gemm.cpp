@@ -7,6 +7,7 @@
 #include "kernels/cpu/gemm.h"
 
 #include "core/parallel.h"
+#include "kernels/cpu/gemm.h"
 #include "kernels/cpu/gemm_micro.h"
 #include "kernels/cpu/gemm_pack.h"
 #include "kernels/cpu/gemm_problem.h"
