@@ -259,6 +259,8 @@ Power plan_power(const Tensor& a, const Tensor& b) {
     const double exponent = b.item().to_double();
     DLCORE_CHECK(is_floating(t) || exponent >= 0, RuntimeError, "pow: integers have no negative integer powers, got exponent ",
                  exponent);
+    const double largest = std::ldexp(1.0, static_cast<int>(8 * item_size(t)) - (t == DType::UInt8 ? 0 : 1)) - 1;
+    DLCORE_CHECK(is_floating(t) || exponent <= largest, RuntimeError, "pow: exponent ", exponent, " does not fit into ", name(t));
     op = power_op(exponent, is_floating(t));
     if (op == ElementwiseOp::Copy && a.dtype() != t) op = ElementwiseOp::Pow;
   }

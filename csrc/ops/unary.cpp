@@ -11,6 +11,7 @@ enum class Takes : uint8_t {
   Floats,   // integers become the default floating point type
   Numbers,  // any dtype but bool
   Whole,    // as Numbers; integers are their own result
+  Power,    // as Numbers; bool becomes int64
   Any,
 };
 enum class Keeps : uint8_t { Nothing, Input, Result };
@@ -25,9 +26,10 @@ struct Unary {
 
 Elementwise plan(const Unary& u, const Tensor& x) {
   const DType t = x.dtype();
-  DLCORE_CHECK(t != DType::Bool || u.takes == Takes::Floats || u.takes == Takes::Any, NotImplementedError, u.name,
+  DLCORE_CHECK(t != DType::Bool || (u.takes != Takes::Numbers && u.takes != Takes::Whole), NotImplementedError, u.name,
                ": input must be a number, but its dtype is bool");
-  const DType result = u.takes == Takes::Floats ? to_floating(t) : t;
+  const bool counts = u.takes == Takes::Power && t == DType::Bool;
+  const DType result = u.takes == Takes::Floats ? to_floating(t) : counts ? DType::Int64 : t;
   return {u.name, u.takes == Takes::Whole && !is_floating(t) ? ElementwiseOp::Copy : u.op, row_dtype(result), result};
 }
 
@@ -72,7 +74,7 @@ DLCORE_UNARY(ceil, Ceil, Whole, Nothing, zeros_like_dy(dy))
 DLCORE_UNARY(trunc, Trunc, Whole, Nothing, zeros_like_dy(dy))
 static constexpr Unary round_unary{"round", ElementwiseOp::Round, Takes::Whole, Keeps::Nothing,
                                    +[](const Tensor& dy, const Tensor&) { return zeros_like_dy(dy); }};
-DLCORE_UNARY(square, Square, Any, Input, mul(dy, times(v, 2)))
+DLCORE_UNARY(square, Square, Power, Input, mul(dy, times(v, 2)))
 DLCORE_UNARY(reciprocal, Reciprocal, Floats, Result, neg(mul(dy, mul(v, v))))
 
 DLCORE_UNARY(exp, Exp, Floats, Result, mul(dy, v))
