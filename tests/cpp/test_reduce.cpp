@@ -14,7 +14,7 @@ class ReduceTest : public testing::TestWithParam<std::string> {
  protected:
   const KernelTable& k = kernels(GetParam());
 
-  Row run(const Reduce& a) {
+  ref::Row run(const Reduce& a) {
     const DType t = a.y_dtype;
     const int64_t n = a.loops.outputs;
     Guarded<char> y(n * item_size(t));
@@ -25,11 +25,10 @@ class ReduceTest : public testing::TestWithParam<std::string> {
       b.workspace = scratch.data();
       k.reduce(b);
     }, what_);
-    Row result;
+    ref::Row result;
     for (int64_t i = 0; i < n; ++i) result.push_back(ref::load(t, y.data(), i));
     return result;
   }
-  using Row = ref::Row;
   std::string what_;
 };
 
@@ -64,7 +63,7 @@ TEST_P(ReduceTest, EveryOpOnEveryGeometry) {
           what_ = std::string(c.name) + " of " + name(dtype) + " " + g.text() + " mask " + std::to_string(mask);
           const bool truth = c.op == ReduceOp::Any || c.op == ReduceOp::All;
           const DType result = truth ? DType::Bool : is_floating(dtype) ? DType::Float64 : DType::Int64;
-          const Row y = run({c.op, dtype, result, x.data(), nullptr, loops, plan, nullptr, 1, 3});
+          const ref::Row y = run({c.op, dtype, result, x.data(), nullptr, loops, plan, nullptr, 1, 3});
           ASSERT_EQ(y.size(), rows.size());
           const double u = unit(dtype == DType::Float64 ? DType::Float64 : DType::Float32);
           for (size_t o = 0; o < y.size(); ++o) {
@@ -88,7 +87,7 @@ TEST_P(ReduceTest, EveryDtypeAndFinish) {
     const ReduceLoops loops(g.sizes, g.strides, kept_strides(g, 2), 2);
     const ReducePlan plan(loops);
     for (ReduceOp op : {ReduceOp::Sum, ReduceOp::Max, ReduceOp::Min}) {
-      const Row y = run({op, dtype, is_floating(dtype) ? DType::Float32 : DType::Int64, x.data(), nullptr, loops, plan, nullptr});
+      const ref::Row y = run({op, dtype, is_floating(dtype) ? DType::Float32 : DType::Int64, x.data(), nullptr, loops, plan, nullptr});
       for (size_t o = 0; o < y.size(); ++o)
         EXPECT_TRUE(near(y[o], ref::reduce(op, 0, rows[o]), is_floating(dtype) ? kSumSteps * 0x1p-24 * 13000 : 0)) << name(dtype);
     }
@@ -102,7 +101,7 @@ TEST_P(ReduceTest, EveryDtypeAndFinish) {
   root.finish = ReduceFinish::Sqrt;
   cube.finish = ReduceFinish::Root;
   cube.op = ReduceOp::PowerSum;
-  const Row y = run(root), z = run(cube);
+  const ref::Row y = run(root), z = run(cube);
   for (size_t o = 0; o < rows.size(); ++o) {
     const long double want = std::sqrt(ref::reduce(ReduceOp::SquareSum, 0, rows[o]) / 2);
     EXPECT_TRUE(near(y[o], want, kSumSteps * 0x1p-24 * want));
@@ -129,7 +128,7 @@ TEST_P(ReduceTest, NanAndInfinityGoThrough) {
     const ReducePlan plan(loops);
     for (int64_t at : {int64_t{0}, n / 2, n - 1}) {
       Filled x(DType::Float32, g, 1);
-      for (double special : {static_cast<double>(NAN), static_cast<double>(-NAN), INFINITY, -INFINITY}) {
+      for (double special : {std::nan(""), -std::nan(""), HUGE_VAL, -HUGE_VAL}) {
         x.set(at, special);
         const ref::Row row = ref::rows({DType::Float32, x.data(), g.sizes, g.strides, 1})[0];
         for (ReduceOp op : {ReduceOp::Sum, ReduceOp::Max, ReduceOp::Min, ReduceOp::AbsMax, ReduceOp::AbsMin}) {
