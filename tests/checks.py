@@ -10,8 +10,8 @@ EPS = {"float32": 2.0**-23, "float64": 2.0**-52, "bfloat16": 2.0**-7, "float16":
 def tensors(d, arrays, dtype, specs=None, requires_grad=False):
     """The arrays as tensors of module d: floating point ones in `dtype`, integers and bools as they are."""
     out = []
-    for i, a in enumerate(arrays):
-        t = d.tensor(a.tolist() if a.ndim == 0 else a)
+    for i, a in enumerate(map(np.asarray, arrays)):
+        t = d.tensor(a)  # of the array's own dtype
         if a.dtype.kind == "f":
             t = t.to(getattr(d, dtype))
             wants = specs is None or getattr(specs[i], "grad", True)

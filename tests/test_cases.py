@@ -70,6 +70,10 @@ def test_gradient(case):
         if not floating(x) or not x.requires_grad:
             continue
         want = numeric_gradient(dlcore, case, arrays, i)
+        if not want.size:
+            assert x.grad is None or x.grad.shape == x.shape
+            checked += 1
+            continue
         got = np.zeros_like(want) if x.grad is None else to_array(x.grad)
         # Central differences: truncation h^2 f''' / 6 and rounding eps |f| / h, both about 1e-10 of the values' size.
         scale = np.abs(want).max() + 1.0

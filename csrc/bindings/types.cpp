@@ -147,6 +147,13 @@ bool is_numpy_generic(PyObject* o) {
   return PyObject_IsInstance(o, generic) == 1;
 }
 
+// The dtype of a numpy scalar, which keeps it in a tensor; none for Python's own numbers.
+std::optional<DType> numpy_scalar_dtype(PyObject* o) {
+  if (PyFloat_CheckExact(o) || PyLong_CheckExact(o) || PyBool_Check(o) || !is_numpy_generic(o)) return {};
+  const py::object array = py::module_::import("numpy").attr("asarray")(py::handle(o));
+  return tensor_from_array(array.ptr(), true).dtype();
+}
+
 struct DataShape {
   std::vector<int64_t> sizes;
   bool any_float = false, any_int = false, any_bool = false;
@@ -178,7 +185,11 @@ void measure(PyObject* o, DataShape& s, size_t depth, bool first) {
   } else {
     DLCORE_CHECK(is_number(o), TypeError, "tensor: expected numbers or sequences of numbers, got ", Py_TYPE(o)->tp_name);
     const Scalar v = number_of(o);
-    (v.kind() == Scalar::Kind::Bool ? s.any_bool : v.is_floating() ? s.any_float : s.any_int) = true;
+    if (const std::optional<DType> own = numpy_scalar_dtype(o)) {
+      s.tensor_dtype = s.any_tensor ? promote_types(s.tensor_dtype, *own) : *own;
+      s.any_tensor = true;
+    } else
+      (v.kind() == Scalar::Kind::Bool ? s.any_bool : v.is_floating() ? s.any_float : s.any_int) = true;
   }
   if (first) {
     for (int64_t k : inner) s.sizes.push_back(k);

@@ -93,6 +93,7 @@ int num_threads() {
 }
 
 void parallel_chunks(int64_t n, int64_t grain, ChunkFn fn, const void* context) {
+  if (interrupt_seen) return;  // the op that runs is being abandoned: launch() throws at its end
   grain = std::max<int64_t>(grain, 1);
   const int64_t chunks = (n + grain - 1) / grain;
   const int threads = static_cast<int>(std::min<int64_t>(num_threads(), chunks));

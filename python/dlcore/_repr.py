@@ -62,7 +62,7 @@ def _formatter(values):
             return f"{v:.{digits}e}"
         return f"{v:.0f}." if whole else f"{v:.{digits}f}"
 
-    width = max((len(number(v)) for v in values), default=0)
+    width = max((len(number(v)) for v in values[np.isfinite(values)]), default=0)
     return lambda v: number(v).rjust(width)
 
 

@@ -9,6 +9,8 @@ import dlcore
 
 torch = pytest.importorskip("torch", reason="PyTorch is only an oracle for these tests; pip install torch==2.13.0")
 
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same'")  # PyTorch says that it makes a copy
+
 CASES = [c for c in load() if c.parity]
 ids = [c.id for c in CASES]
 
@@ -17,8 +19,11 @@ def names(results):
     return [str(r.dtype).split(".")[-1] for r in results]
 
 
-def check_error(got, torch_result, exact, dtype, what):
-    """|dlcore - float64| <= 2 |torch - float64| + a few units in the last place of the values around."""
+def check_error(got, torch_result, exact, dtype, length, what):
+    """|dlcore - float64| <= 2 |torch - float64| + a few units in the last place of the values around.
+
+    In float64 PyTorch is its own reference, so there the roundings of both sums count.
+    """
     got, other, exact = (np.asarray(a, dtype=np.float64) for a in (got, torch_result, exact))
     assert got.shape == other.shape, f"{what}: shape {got.shape}, PyTorch's {other.shape}"
     finite = np.isfinite(exact) & np.isfinite(other)
@@ -27,7 +32,7 @@ def check_error(got, torch_result, exact, dtype, what):
         return
     scale = np.abs(exact[finite]).max()
     error, allowed = np.abs(got - exact)[finite].max(), np.abs(other - exact)[finite].max()
-    assert error <= 2 * allowed + 4 * EPS[dtype] * scale, f"{what}: error {error:.3g}, PyTorch's {allowed:.3g}"
+    assert error <= 2 * allowed + 4 * EPS[dtype] * scale * (length if dtype == "float64" else 1), f"{what}: error {error:.3g}, PyTorch's {allowed:.3g}"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -44,7 +49,7 @@ def test_parity(case, dtype):
     assert names(a) == names(b), "dtypes"
     for x, y, z in zip(a, b, e):
         if floating(x):
-            check_error(to_array(x), to_array(y), to_array(z), dtype, case.id)
+            check_error(to_array(x), to_array(y), to_array(z), dtype, case.length, case.id)
         else:
             np.testing.assert_array_equal(to_array(x), to_array(y))
     if not case.grad:
@@ -53,4 +58,4 @@ def test_parity(case, dtype):
         contracted(d, case, case_inputs).backward()
     for x, y, z in zip(mine, theirs, exact):
         if y.grad is not None:
-            check_error(to_array(x.grad), to_array(y.grad), to_array(z.grad), dtype, f"{case.id} gradient")
+            check_error(to_array(x.grad), to_array(y.grad), to_array(z.grad), dtype, case.length, f"{case.id} gradient")

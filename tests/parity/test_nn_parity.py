@@ -87,7 +87,8 @@ def test_modules(name, arguments, options, shapes):
         return [output.detach().numpy()] + [gradient.numpy() for gradient in gradients]
 
     for a, b in zip(run(dlcore, ours, dlcore.tensor), run(torch, theirs, torch.tensor), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+        # PyTorch's gradient of hardsigmoid multiplies by 1/6 rounded to float32, in float64 too.
+        np.testing.assert_allclose(a, b, rtol=2.0**-24 if name == "Hardsigmoid" else 1e-12, atol=1e-12)
 
 
 NAMES = sorted({name for name, *_ in MODULES} | {"LazyLinear", "LazyConv2d", "CrossEntropyLoss", "NLLLoss", "MSELoss"})

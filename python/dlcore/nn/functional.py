@@ -10,22 +10,23 @@ import math
 import warnings
 
 from .. import _core
-from .._core import Tensor
-
-# Those that need nothing added; they are found in `dlcore._core` when they are first used.
-_as_they_are = frozenset(
-    "gelu glu hardshrink linear logsigmoid prelu sigmoid softplus softshrink softsign tanh tanhshrink".split()
+from .._core import (
+    Tensor,
+    gelu,
+    glu,
+    hardshrink,
+    linear,
+    logsigmoid,
+    prelu,
+    sigmoid,
+    softplus,
+    softshrink,
+    softsign,
+    tanh,
+    tanhshrink,
 )
+from .._tensor import tensordot
 
-
-def __getattr__(name: str):
-    if name in _as_they_are and hasattr(_core, name):
-        globals()[name] = getattr(_core, name)
-        return globals()[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-# ruff: noqa: F822
 __all__ = [
     "avg_pool2d",
     "bilinear",
@@ -297,7 +298,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
             f"{tuple(input1.shape[:-1])} but got {tuple(input2.shape[:-1])}"
         )
     # (..., o, i) = x2 w^T, then contracted with x1
-    output = _core.matmul(_core.tensordot(input2, weight, dims=([-1], [2])), input1.unsqueeze(-1)).squeeze(-1)
+    output = _core.matmul(tensordot(input2, weight, dims=([-1], [2])), input1.unsqueeze(-1)).squeeze(-1)
     return output if bias is None else output + bias
 
 
