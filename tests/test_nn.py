@@ -340,7 +340,7 @@ def test_loss_arguments():
     with pytest.raises(ValueError, match="not a valid value for reduction"):
         F.l1_loss(x, y, reduction="average")
     for call, error in [
-        (lambda: F.binary_cross_entropy(x, x), RuntimeError),
+        (lambda: F.binary_cross_entropy(dlcore.tensor([0.5, 1.5]), dlcore.ones(2)), RuntimeError),
         (lambda: F.binary_cross_entropy(dlcore.zeros(2), dlcore.zeros(3)), ValueError),
         (lambda: F.binary_cross_entropy_with_logits(x, randn(4)), ValueError),
         (lambda: F.huber_loss(x, y, delta=0), RuntimeError),
