@@ -72,7 +72,7 @@ def test_protocols():
     assert len(d.zeros(4, 2)) == 4
     assert [x.item() for x in d.arange(3)] == [0, 1, 2]
     assert list(range(5))[d.tensor(2)] == 2
-    assert "%d" % d.tensor(7) == "7" and f"{d.tensor(1.23456):.3f}" == "1.235"
+    assert "%d" % d.tensor(7) == "7" and f"{d.tensor(1.23456):.3f}" == "1.235"  # noqa: UP031
     assert bool(d.tensor(1.0)) and not bool(d.tensor([0]))
     assert 2 in d.tensor([1, 2]) and 5 not in d.tensor([1, 2])
     assert dict(zip(d.tensor([1, 2]).tolist(), d.tensor([3, 4]).tolist())) == {1: 3, 2: 4}
@@ -261,7 +261,10 @@ def test_limits():
         mine, theirs = d.finfo(getattr(d, name)), np.finfo(name)
         assert mine.eps == float(theirs.eps) and mine.max == float(theirs.max) and mine.tiny == float(theirs.tiny)
     for name in ("int8", "int16", "int32", "int64", "uint8"):
-        assert (d.iinfo(getattr(d, name)).min, d.iinfo(getattr(d, name)).max) == (np.iinfo(name).min, np.iinfo(name).max)
+        assert (d.iinfo(getattr(d, name)).min, d.iinfo(getattr(d, name)).max) == (
+            np.iinfo(name).min,
+            np.iinfo(name).max,
+        )
     with pytest.raises(TypeError):
         d.finfo(d.int32)
 

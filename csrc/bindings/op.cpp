@@ -442,6 +442,12 @@ std::string stub_result(const std::string& text) {
   return result == "Number" ? "Number" : result;
 }
 
+// A name that Python's grammar takes: `from` cannot be written as a keyword anyway.
+std::string stub_name(const Param& p) {
+  const std::string name = PyUnicode_AsUTF8(p.name);
+  return name == "from" || name == "lambda" ? name + "_" : name;
+}
+
 std::string stub_line(const Op& op, const Overload& o, bool method) {
   std::string text = std::string(method ? "    " : "") + "def " + op.name + "(";
   bool first = true, star = false;
@@ -456,9 +462,9 @@ std::string stub_line(const Op& op, const Overload& o, bool method) {
     if (method && i == 0)
       piece = "self";
     else if (p.varargs)
-      piece = "*" + std::string(PyUnicode_AsUTF8(p.name)) + ": " + stub_type(p);
+      piece = "*" + stub_name(p) + ": " + stub_type(p);
     else
-      piece = std::string(PyUnicode_AsUTF8(p.name)) + ": " + stub_type(p);
+      piece = stub_name(p) + ": " + stub_type(p);
     if (p.varargs) star = true;
     if (p.value && !(method && i == 0)) piece += " = " + py::repr(p.value).cast<std::string>();
     text += (first ? "" : ", ") + piece;

@@ -283,7 +283,8 @@ class finfo:
         self.resolution = 10.0 ** -builtins.int(fraction * 0.30103)
 
     def __repr__(self):
-        return f"finfo(resolution={self.resolution}, min={self.min}, max={self.max}, eps={self.eps}, dtype={self.dtype})"
+        limits = f"resolution={self.resolution}, min={self.min}, max={self.max}, eps={self.eps}"
+        return f"finfo({limits}, dtype={self.dtype})"
 
 
 class iinfo:

@@ -19,7 +19,8 @@ case("outer", lambda d, a, b: d.outer(a, b), [arr(3), arr(4)], np.outer)
 for c in [(3, 5), (5,), (1, 5), (3, 1), ()]:
     case("addmm", lambda d, c, a, b: d.addmm(c, a, b, beta=0.5, alpha=2), [arr(*c), arr(3, 4), arr(4, 5)],
          lambda c, a, b: 0.5 * c + 2 * (a @ b), length=5)  # fmt: skip
-case("addmm_bias", lambda d, c, a, b: d.addmm(c, a, b), [arr(5), arr(3, 4), arr(4, 5)], lambda c, a, b: c + a @ b, length=5)
+case("addmm_bias", lambda d, c, a, b: d.addmm(c, a, b), [arr(5), arr(3, 4), arr(4, 5)],
+     lambda c, a, b: c + a @ b, length=5)  # fmt: skip
 case("addmv", lambda d, c, a, x: d.addmv(c, a, x, beta=2, alpha=3), [arr(3), arr(3, 4), arr(4)],
      lambda c, a, x: 2 * c + 3 * (a @ x), length=5)  # fmt: skip
 case("addr", lambda d, c, a, b: d.addr(c, a, b, beta=2, alpha=3), [arr(3, 4), arr(3), arr(4)],
@@ -31,7 +32,8 @@ case("addbmm", lambda d, c, a, b: d.addbmm(c, a, b), [arr(3, 5), arr(2, 3, 4), a
 for x in [(4,), (3, 4), (2, 3, 4)]:
     case("linear", lambda d, x, w, b: d.nn.functional.linear(x, w, b), [arr(*x), arr(5, 4), arr(5)],
          lambda x, w, b: x @ w.T + b, length=5)  # fmt: skip
-case("linear_no_bias", lambda d, x, w: d.nn.functional.linear(x, w), [arr(7, 4), arr(5, 4)], lambda x, w: x @ w.T, length=4)
+case("linear_no_bias", lambda d, x, w: d.nn.functional.linear(x, w), [arr(7, 4), arr(5, 4)],
+     lambda x, w: x @ w.T, length=4)  # fmt: skip
 case("linear_gradgrad", lambda d, x, w, b: d.nn.functional.linear(x, w, b), [arr(3, 4), arr(2, 4), arr(2)],
      lambda x, w, b: x @ w.T + b, length=5, gradgrad=True)  # fmt: skip
 

@@ -43,8 +43,8 @@ class FunctionCtx:
 class Function:
     """A differentiable op of one's own: static methods `forward(ctx, *args)` and `backward(ctx, *grad_outputs)`.
 
-    backward returns one gradient (or None) an argument of forward. Call `apply`. With a static `setup_context(ctx, inputs,
-    output)`, forward takes no ctx.
+    backward returns one gradient (or None) an argument of forward. Call `apply`. With a static
+    `setup_context(ctx, inputs, output)`, forward takes no ctx.
     """
 
     @staticmethod
