@@ -94,7 +94,7 @@ def case(
     fn(d, *tensors) calls the op through module d; inputs are Arr or fixed numpy arrays; ref(*float64 arrays) ->
     array(s), or None where the only references are the op's own float64 run and PyTorch. length: number of roundings
     that add up (the tolerance is eps_factor * eps * length * scale). grad: check the gradient by central differences in
-    float64. gradgrad: the second derivative too. parity: run against PyTorch where it is installed (same fn, d = torch).
+    float64. gradgrad: the second derivative too. parity: run against PyTorch where it is installed (same fn).
     """
     number = sum(c.op == op for c in CASES)
     CASES.append(Case(op, fn, inputs, ref, grad, length, eps_factor, dtypes, parity, gradgrad, id or f"{op}-{number}"))
