@@ -87,16 +87,18 @@ Tensor share_evenly(const Tensor& dy, const Tensor& mask, const Reduced& r) {
 
 Tensor sum_over(const Tensor& x, const Reduced& r, const Dims& sizes) {
   Tensor y = fold({"sum", ReduceOp::Sum}, x, r, sizes, is_floating(x.dtype()) ? x.dtype() : DType::Int64);
-  record("sum", y, {x}, [r, x_sizes = sizes_of(x)](Gradients& g) { g.set(0, [&] { return spread(g.dy(), x_sizes, r); }); });
+  if (needs_graph(x))
+    record("sum", y, {x}, [r, x_sizes = sizes_of(x)](Gradients& g) { g.set(0, [&] { return spread(g.dy(), x_sizes, r); }); });
   return y;
 }
 
 Tensor mean_over(const Tensor& x, const Reduced& r, const Dims& sizes) {
   const double n = static_cast<double>(r.count);  // where it is 0, the mean is 0 * infinity: NaN
   Tensor y = fold({"mean", ReduceOp::Sum, 1 / n}, x, r, sizes, x.dtype());
-  record("mean", y, {x}, [r, n, x_sizes = sizes_of(x)](Gradients& g) {
-    g.set(0, [&] { return spread(g.dy() / n, x_sizes, r); });
-  });
+  if (needs_graph(x))
+    record("mean", y, {x}, [r, n, x_sizes = sizes_of(x)](Gradients& g) {
+      g.set(0, [&] { return spread(g.dy() / n, x_sizes, r); });
+    });
   return y;
 }
 
