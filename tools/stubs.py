@@ -58,6 +58,7 @@ WRITABLE = {"data", "grad", "requires_grad"}
 RESULTS = {"Tensor": "as_tensor from_dlpack from_numpy tensor", "dtype": "get_default_dtype"}
 RESULT = {name: kind for kind, names in RESULTS.items() for name in names.split()}
 
+COMPARISONS = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
 SPECIAL = {
     "(self) -> int": "__len__ __int__ __index__ __hash__",
     "(self) -> float": "__float__",
@@ -67,7 +68,9 @@ SPECIAL = {
     "(self, index: Any) -> Tensor": "__getitem__",
     "(self, index: Any, value: Any) -> None": "__setitem__",
     "(self, other: Any) -> bool": "__contains__",
-    "(self, other: Any) -> Tensor": "__eq__ __ne__ __lt__ __le__ __gt__ __ge__",
+    "(self, name: str) -> Any": "__getattr__",
+    "(self, *args: Any, **kwargs: Any) -> Any": "__call__",
+    "(self, other: Any) -> Tensor": " ".join(sorted(COMPARISONS)),
 }
 SPECIAL_SIGNATURE = {name: signature for signature, names in SPECIAL.items() for name in names.split()}
 BINARY = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift"
@@ -169,39 +172,35 @@ def properties(name: str, kind: type) -> list[str]:
     return lines
 
 
+def member_stub(name: str, value, kind: type) -> list[str]:
+    """The lines of one member of a class."""
+    if inspect.isfunction(value):
+        return [python_function(name, value)]
+    if isinstance(value, property) or inspect.isgetsetdescriptor(value):
+        return properties(name, kind)
+    if name in SPECIAL_SIGNATURE and type(value).__name__ != "instancemethod":
+        return [definition(f"def {name}{SPECIAL_SIGNATURE[name]}: ...")]
+    stated = pybind_function(name, value)
+    nameless = [] if name.startswith("__") else [f"def {name}(self, *args: Any) -> Any: ..."]
+    return stated or nameless
+
+
 def class_stub(name: str, kind: type) -> str:
-    """Class `name`: its ops (for Tensor), what was added in Python, its properties and its special methods."""
-    body: list[str] = []
+    """Class `name`: its properties, special methods, what was added in Python, and (Tensor) its ops."""
+    base = tuple if issubclass(kind, tuple) else object
+    hidden = {"__dict__", "__weakref__", "__module__", "__doc__", "__new__", "_pybind11_conduit_v1_"}
+    inherited = set(dir(base)) - {"__init__"}
     if kind is _core.Tensor:
-        body.append("__array_priority__: ClassVar[builtins.int]" if hasattr(kind, "__array_priority__") else "")
-        body.append("def __init__(self, data: Any = ..., *, dtype: _dtype | None = ...) -> None: ...")
-    base = next(b for b in kind.__mro__[1:] if "pybind11" not in b.__name__)
-    special = set(dir(base)) - {"__eq__", "__ne__"} if kind is _core.Tensor else set(dir(base))
+        inherited -= COMPARISONS
+        hidden.add("__init__")
+    body = ["def __init__(self, data: Any = ..., *, dtype: _dtype | None = ...) -> None: ..."] * (kind is _core.Tensor)
     for member, value in sorted(vars(kind).items()):
-        if (
-            type(value).__name__ in ("op_method", "dict")
-            or member.startswith("_pybind11")
-            or member in ("__dict__", "__weakref__", "__module__")
-        ):
-            continue
-        if member in special and member not in ("__init__",):
-            continue
-        if inspect.isfunction(value):
-            body.append(python_function(member, value))
-        elif isinstance(value, property) or inspect.isgetsetdescriptor(value):
-            body.extend(properties(member, kind))
-        elif kind is _core.Tensor and member in SPECIAL_SIGNATURE:
-            body.append(definition(f"def {member}{SPECIAL_SIGNATURE[member]}: ..."))
-        elif callable(value) and member not in ("__init__", "__new__") or type(value).__name__ == "instancemethod":
-            body.extend(
-                pybind_function(member, value)
-                or ([] if member.startswith("__") else [f"def {member}(self, *args: Any) -> Any: ..."])
-            )
+        if member not in hidden | inherited and type(value).__name__ != "op_method":
+            body += member_stub(member, value, kind)
     if kind is _core.Tensor:
-        body.extend(ops()[0])
-    text = "\n".join(filter(None, body)) or "..."
-    bases = {object: "", tuple: "(builtins.tuple[builtins.int, ...])"}.get(base, "")
-    return f"class {name}{bases}:\n" + "".join(f"    {line}\n" for line in text.splitlines())
+        body += ops()[0]
+    bases = "(builtins.tuple[builtins.int, ...])" if base is tuple else ""
+    return f"class {name}{bases}:\n" + "".join(f"    {line}\n" for line in "\n".join(body or ["..."]).splitlines())
 
 
 def generate() -> str:

@@ -1,15 +1,22 @@
 """dlcore: a deep-learning core with PyTorch's names, fast on an ordinary CPU."""
 
-from math import e, inf, nan, pi
+# `x as x` tells type checkers that x is meant to be found here.
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
 
 from . import _core
 from ._core import *  # noqa: F403  the ops: one C++ function each
 from ._core import bool, double, dtype, float, half, int, long, short  # noqa: A004  the dtypes' other names
 
 from ._tensor import *  # noqa: F403  isort: skip
-from . import autograd
-from ._repr import set_printoptions
-from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
+from . import autograd as autograd
+from ._repr import set_printoptions as set_printoptions
+from .autograd import enable_grad as enable_grad
+from .autograd import inference_mode as inference_mode
+from .autograd import no_grad as no_grad
+from .autograd import set_grad_enabled as set_grad_enabled
 
 __version__ = _core.build_info()["version"]
 newaxis = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 from .. import _core
 
@@ -12,16 +14,16 @@ class _GradContext:
 
     _mode = False
 
-    def __enter__(self):
+    def __enter__(self) -> _GradContext:
         self._stack = getattr(self, "_stack", [])
         self._stack.append(_core.is_grad_enabled())
         _core._set_grad_enabled(self._mode)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         _core._set_grad_enabled(self._stack.pop())
 
-    def __call__(self, function):
+    def __call__(self, function: Callable[..., Any]) -> Any:
         import inspect  # only decorators pay for it
 
         make = self._clone
@@ -58,7 +60,7 @@ class _GradContext:
 class no_grad(_GradContext):
     """Ops inside record nothing: less memory and time where no backward will follow."""
 
-    def __new__(cls, function=None):
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         context = super().__new__(cls)
         return context if function is None else _GradContext.__call__(context, function)
 
@@ -72,17 +74,17 @@ class enable_grad(no_grad):
 class set_grad_enabled(_GradContext):
     """Turns recording on or off at once; as a context manager, until the block's end."""
 
-    def __init__(self, mode: bool):
+    def __init__(self, mode: bool) -> None:
         self._mode = bool(mode)
         self._previous = _core.is_grad_enabled()
         _core._set_grad_enabled(self._mode)
 
-    def __enter__(self):
+    def __enter__(self) -> _GradContext:
         self._stack = [self._previous]
         _core._set_grad_enabled(self._mode)
         return self
 
-    def __call__(self, function):
+    def __call__(self, function: Callable[..., Any]) -> Any:
         _core._set_grad_enabled(self._previous)
         return super().__call__(function)
 
@@ -93,14 +95,14 @@ class set_grad_enabled(_GradContext):
 class inference_mode(_GradContext):
     """no_grad for inference."""
 
-    def __new__(cls, mode=True):
+    def __new__(cls, mode: bool | Callable[..., Any] = True) -> Any:
         context = super().__new__(cls)
         if callable(mode):
             context._mode = False
             return _GradContext.__call__(context, mode)
         return context
 
-    def __init__(self, mode: bool = True):
+    def __init__(self, mode: bool | Callable[..., Any] = True) -> None:
         self._mode = _core.is_grad_enabled() if mode is False else False
 
     def _clone(self):
