@@ -29,8 +29,11 @@ ReduceLoops::ReduceLoops(IntSpan sizes, IntSpan x_strides, IntSpan y_strides, ui
       nest[dims++] = loop;
     }
   }
-  if (!kept_dims) kept[kept_dims++] = {1, 0, 0};
-  if (!reduced_dims) reduced[reduced_dims++] = {1, 0, 0};
+  // A nest without elements is one empty loop, so that the sizes that an index is divided by are never 0.
+  if (outputs == 0) kept_dims = 0;
+  if (count == 0) reduced_dims = 0;
+  if (!kept_dims) kept[kept_dims++] = {outputs, 0, 0};
+  if (!reduced_dims) reduced[reduced_dims++] = {count, 0, 0};
   const Loop &k = kept[kept_dims - 1], &r = reduced[reduced_dims - 1];
   // Short rows are cheaper as columns, too: a strided read of many outputs instead of a fold of a few elements each.
   columns = k.size > 1 && (r.size == 1 || std::abs(k.x) < std::abs(r.x) || (r.size < 16 && k.size >= 16));
@@ -38,7 +41,7 @@ ReduceLoops::ReduceLoops(IntSpan sizes, IntSpan x_strides, IntSpan y_strides, ui
 
 ReducePlan::ReducePlan(const ReduceLoops& l, int64_t max_width, bool cut) {
   constexpr int64_t kTask = 1 << 15, kMaxTask = 1 << 18;  // elements that a task reads
-  const int64_t line = l.kept[l.kept_dims - 1].size;
+  const int64_t line = std::max<int64_t>(l.kept[l.kept_dims - 1].size, 1);
   const int64_t count = std::max<int64_t>(l.count, 1);
   // Enough tasks for any machine, none so short that starting it shows.
   const int64_t task = std::clamp(l.outputs * count / 64, kTask, kMaxTask);
