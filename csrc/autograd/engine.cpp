@@ -90,8 +90,9 @@ class Run {
     std::sort(all.begin(), all.end(), [](Node* a, Node* b) { return a->sequence < b->sequence; });
     for (Node* n : all)
       for (const Edge& e : n->next) {
-        const bool leads = e.leaf.defined() ? captured_leaves_.count(e.leaf.impl()) > 0
-                                            : e.node && (needed_.count(e.node.get()) || captured_outputs_.count(e.node.get()));
+        const bool leads = e.leaf.defined()
+                               ? captured_leaves_.count(e.leaf.impl()) > 0
+                               : e.node && (needed_.count(e.node.get()) || captured_outputs_.count(e.node.get()));
         if (leads) {
           needed_.insert(n);
           break;
@@ -219,8 +220,8 @@ class Run {
   static Tensor fit(const Node& node, size_t i, Tensor d) {
     const GradientShape& want = node.inputs[i];
     if (d.sizes() != IntSpan(want.sizes)) {
-      DLCORE_CHECK(d.dim() >= want.sizes.size(), RuntimeError, "backward: ", node.name, " returned a gradient of shape ",
-                   d.sizes(), " for input ", i, ", expected ", want.sizes);
+      DLCORE_CHECK(d.dim() >= want.sizes.size(), RuntimeError, "backward: ", node.name,
+                   " returned a gradient of shape ", d.sizes(), " for input ", i, ", expected ", want.sizes);
       d = sum_to(d, want.sizes);
     }
     if (d.dtype() != want.dtype) d = to_dtype(d, want.dtype);

@@ -98,8 +98,8 @@ Saved Saved::output(const Tensor& y) {
 const Tensor& Saved::get() const {
   if (x_.defined() && !x_.impl()->untracked)
     DLCORE_CHECK(x_.impl()->version() == version_, RuntimeError,
-                 "backward: a tensor needed for the gradient was modified by an in-place operation (shape ",
-                 x_.sizes(), ", version ", x_.impl()->version(), ", expected version ", version_, ")");
+                 "backward: a tensor needed for the gradient was modified by an in-place operation (shape ", x_.sizes(),
+                 ", version ", x_.impl()->version(), ", expected version ", version_, ")");
   return x_;
 }
 
@@ -127,7 +127,8 @@ Tensor& Tensor::set_requires_grad(bool value) {
 void Tensor::set_grad(const Tensor& g) const {
   if (g.defined()) {
     DLCORE_CHECK(g.sizes() == sizes(), RuntimeError, "grad: expected shape ", sizes(), " but got ", g.sizes());
-    DLCORE_CHECK(g.dtype() == dtype(), RuntimeError, "grad: expected dtype ", name(dtype()), " but got ", name(g.dtype()));
+    DLCORE_CHECK(g.dtype() == dtype(), RuntimeError, "grad: expected dtype ", name(dtype()), " but got ",
+                 name(g.dtype()));
     DLCORE_CHECK(!g.is_same(*this), RuntimeError, "grad: a tensor cannot be its own gradient");
   }
   impl_->grad = g;

@@ -19,8 +19,8 @@
 //     return y;
 //   }
 //
-// The engine reduces a gradient to its input's shape where broadcasting enlarged it, casts it to the input's dtype, adds
-// what arrives on several paths, and runs nodes in reverse order of their creation.
+// The engine reduces a gradient to its input's shape where broadcasting enlarged it, casts it to the input's dtype,
+// adds what arrives on several paths, and runs nodes in reverse order of their creation.
 namespace dlcore {
 
 // Where a gradient goes: into a node, or (leaf defined) into a leaf's grad.
@@ -49,14 +49,15 @@ class Gradients;
 
 struct DLCORE_API Node : RefCounted {
   const char* name = "";
-  uint64_t sequence;  // larger than that of every node it leads to
+  uint64_t sequence;                  // larger than that of every node it leads to
   std::vector<Edge> next;             // one an input
   std::vector<GradientShape> inputs;  // ... and what its gradient must look like
   std::vector<GradientShape> outputs;
-  std::vector<std::pair<int32_t, HookList>> output_hooks;       // hooks of the tensor at that output
+  std::vector<std::pair<int32_t, HookList>> output_hooks;  // hooks of the tensor at that output
   // Outputs that keep their grad. Not owned, which would be a cycle: a tensor takes itself off the list when it dies.
   std::vector<std::pair<int32_t, TensorImpl*>> retained;
-  std::vector<std::pair<int64_t, std::function<std::optional<TensorList>(const TensorList& dx, const TensorList& dy)>>> post_hooks;
+  std::vector<std::pair<int64_t, std::function<std::optional<TensorList>(const TensorList& dx, const TensorList& dy)>>>
+      post_hooks;
   std::vector<std::pair<int64_t, std::function<std::optional<TensorList>(const TensorList& dy)>>> pre_hooks;
 
   Node();
@@ -141,10 +142,12 @@ DLCORE_API bool needs_graph(const TensorList& inputs);
 // Where gradients of t go; none if t needs no gradient.
 DLCORE_API Edge gradient_edge(const Tensor& t);
 // Gives node its inputs and makes outputs its results. An output that is not floating point gets no history.
-DLCORE_API void attach(Ref<Node> node, const char* name, const Tensor* const* inputs, size_t n, Tensor* const* outputs, size_t m);
+DLCORE_API void attach(Ref<Node> node, const char* name, const Tensor* const* inputs, size_t n, Tensor* const* outputs,
+                       size_t m);
 
 template <class F>
-void record(const char* name, Tensor& y, std::initializer_list<std::reference_wrapper<const Tensor>> inputs, F backward);
+void record(const char* name, Tensor& y, std::initializer_list<std::reference_wrapper<const Tensor>> inputs,
+            F backward);
 template <class F>
 void record(const char* name, Tensor& y, const TensorList& inputs, F backward);
 // Several outputs.
@@ -177,7 +180,8 @@ DLCORE_API Tensor view_alias(const Tensor& x, IntSpan sizes, IntSpan strides, in
 // ---- implementation
 
 template <class F>
-void record(const char* name, Tensor& y, std::initializer_list<std::reference_wrapper<const Tensor>> inputs, F backward) {
+void record(const char* name, Tensor& y, std::initializer_list<std::reference_wrapper<const Tensor>> inputs,
+            F backward) {
   if (!is_grad_enabled()) return;
   const Tensor* list[8];
   size_t n = 0;

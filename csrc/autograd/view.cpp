@@ -2,8 +2,9 @@
 #include "core/launch.h"
 #include "ops/internal.h"
 
-// Views and in-place writes. A view knows its base and where in the base's storage it lies. A write through a view becomes
-// one more step in the history of the base; the views' own histories are made anew from the base when next asked for.
+// Views and in-place writes. A view knows its base and where in the base's storage it lies. A write through a view
+// becomes one more step in the history of the base; the views' own histories are made anew from the base when next
+// asked for.
 namespace dlcore {
 namespace {
 
@@ -100,8 +101,8 @@ void check_inplace(const char* op, const Tensor& x) {
   DLCORE_CHECK(!t.storage->read_only, ValueError, op, ": the tensor's memory is read-only");
   for (int64_t i = 0; i < t.ndim(); ++i)
     DLCORE_CHECK(t.strides[i] != 0 || t.sizes[i] <= 1, RuntimeError, op,
-                 ": more than one element of the written-to tensor refers to a single memory location (shape ",
-                 t.sizes, ", strides ", t.strides, "); clone() it first");
+                 ": more than one element of the written-to tensor refers to a single memory location (shape ", t.sizes,
+                 ", strides ", t.strides, "); clone() it first");
   if (!is_grad_enabled()) return;
   DLCORE_CHECK(!t.requires_grad || t.grad_fn, RuntimeError, op,
                ": a leaf tensor that requires grad is being used in an in-place operation");
@@ -131,7 +132,8 @@ void finish_inplace(const Tensor& x, const Tensor& y) {
   TensorImpl& b = *t.base.impl();
   auto node = [base = Geometry(b), view = Geometry(t)](Gradients& g) {
     const Tensor& dy = g.dy();
-    const Tensor inside = as_strided_gather(dy, base.sizes, base.strides, base.offset, view.sizes, view.strides, view.offset);
+    const Tensor inside =
+        as_strided_gather(dy, base.sizes, base.strides, base.offset, view.sizes, view.strides, view.offset);
     g.set(0, [&] { return outside_view(dy, inside, base, view); });
     g.set(1, [&] { return inside; });
   };

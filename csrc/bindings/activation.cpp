@@ -21,7 +21,8 @@ void bind_comparison(Ops& ops) {
   ops.op<&le>("le(Number|Tensor input, Number|Tensor other) -> Tensor");
   ops.op<&gt>("gt(Number|Tensor input, Number|Tensor other) -> Tensor");
   ops.op<&ge>("ge(Number|Tensor input, Number|Tensor other) -> Tensor");
-  for (auto [alias, name] : {std::pair{"not_equal", "ne"}, {"less", "lt"}, {"less_equal", "le"}, {"greater", "gt"}, {"greater_equal", "ge"}})
+  for (auto [alias, name] :
+       {std::pair{"not_equal", "ne"}, {"less", "lt"}, {"less_equal", "le"}, {"greater", "gt"}, {"greater_equal", "ge"}})
     ops.same(alias, name);
   ops.method<&in_place2<&eq>>("eq_(Tensor input, Number|Tensor other) -> Tensor");
   ops.method<&in_place2<&ne>>("ne_(Tensor input, Number|Tensor other) -> Tensor");
@@ -40,10 +41,14 @@ void bind_comparison(Ops& ops) {
   ops.op<&isnan>("isnan(Tensor input) -> Tensor");
   ops.op<&isinf>("isinf(Tensor input) -> Tensor");
   ops.op<&isfinite>("isfinite(Tensor input) -> Tensor");
-  ops.op<&isclose>("isclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor");
-  ops.op<&allclose>("allclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> bool");
+  ops.op<&isclose>(
+      "isclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor");
+  ops.op<&allclose>(
+      "allclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> bool");
   ops.op<&equal>("equal(Tensor input, Tensor other) -> bool");
-  ops.function<&isin>("isin(Number|Tensor elements, Number|Tensor test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor");
+  ops.function<&isin>(
+      "isin(Number|Tensor elements, Number|Tensor test_elements, *, bool assume_unique=False, bool invert=False) -> "
+      "Tensor");
 
   ops.op<&bitwise_and>("bitwise_and(Number|Tensor input, Number|Tensor other) -> Tensor");
   ops.op<&bitwise_or>("bitwise_or(Number|Tensor input, Number|Tensor other) -> Tensor");
@@ -59,7 +64,8 @@ void bind_comparison(Ops& ops) {
 
 void bind_ternary(Ops& ops) {
   ops.op<&where, [](const Tensor& condition) { return nonzero_tuple(condition); }>(
-      "where", {"(Tensor condition, Number|Tensor input, Number|Tensor other) -> Tensor", "(Tensor condition) -> Tensor[]"});
+      "where",
+      {"(Tensor condition, Number|Tensor input, Number|Tensor other) -> Tensor", "(Tensor condition) -> Tensor[]"});
   ops.method<[](const Tensor& x, const Tensor& condition, const Tensor& other) { return where(condition, x, other); }>(
       "where(Tensor input, Tensor condition, Number|Tensor other) -> Tensor");
   ops.op<&lerp>("lerp(Tensor input, Tensor end, Number|Tensor weight) -> Tensor");
@@ -75,8 +81,8 @@ void bind_ternary(Ops& ops) {
     return inplace("addcdiv_", x, [&](const Tensor& t) { return addcdiv(t, a, b, value); });
   }>("addcdiv_(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1) -> Tensor");
   for (const char* name : {"clamp", "clip"})
-    ops.op<&clamp, &clamp_tensor>(
-        name, {"(Tensor input, Number? min=None, Number? max=None) -> Tensor", "(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor"});
+    ops.op<&clamp, &clamp_tensor>(name, {"(Tensor input, Number? min=None, Number? max=None) -> Tensor",
+                                         "(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor"});
   constexpr auto clamp_number_ = [](const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high) {
     return inplace("clamp_", x, [&](const Tensor& t) { return clamp(t, low, high); });
   };
@@ -84,19 +90,23 @@ void bind_ternary(Ops& ops) {
     return inplace("clamp_", x, [&](const Tensor& t) { return clamp_tensor(t, low, high); });
   };
   for (const char* name : {"clamp_", "clip_"})
-    ops.method<clamp_number_, clamp_tensor_>(
-        name, {"(Tensor input, Number? min=None, Number? max=None) -> Tensor", "(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor"});
-  ops.op<[](const Tensor& x, Scalar low) { return clamp(x, low); }, [](const Tensor& x, const Tensor& low) { return clamp_tensor(x, low); }>(
+    ops.method<clamp_number_, clamp_tensor_>(name, {"(Tensor input, Number? min=None, Number? max=None) -> Tensor",
+                                                    "(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor"});
+  ops.op<[](const Tensor& x, Scalar low) { return clamp(x, low); },
+         [](const Tensor& x, const Tensor& low) { return clamp_tensor(x, low); }>(
       "clamp_min", {"(Tensor input, Number min) -> Tensor", "(Tensor input, Tensor min) -> Tensor"});
   ops.op<[](const Tensor& x, Scalar high) { return clamp(x, {}, high); },
          [](const Tensor& x, const Tensor& high) { return clamp_tensor(x, {}, high); }>(
       "clamp_max", {"(Tensor input, Number max) -> Tensor", "(Tensor input, Tensor max) -> Tensor"});
-  ops.method<[](const Tensor& x, Scalar low) { return inplace("clamp_min_", x, [&](const Tensor& t) { return clamp(t, low); }); }>(
-      "clamp_min_(Tensor input, Number min) -> Tensor");
-  ops.method<[](const Tensor& x, Scalar high) { return inplace("clamp_max_", x, [&](const Tensor& t) { return clamp(t, {}, high); }); }>(
-      "clamp_max_(Tensor input, Number max) -> Tensor");
+  ops.method<[](const Tensor& x, Scalar low) {
+    return inplace("clamp_min_", x, [&](const Tensor& t) { return clamp(t, low); });
+  }>("clamp_min_(Tensor input, Number min) -> Tensor");
+  ops.method<[](const Tensor& x, Scalar high) {
+    return inplace("clamp_max_", x, [&](const Tensor& t) { return clamp(t, {}, high); });
+  }>("clamp_max_(Tensor input, Number max) -> Tensor");
   ops.op<&nan_to_num>("nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor");
-  ops.method<[](const Tensor& x, std::optional<double> nan, std::optional<double> posinf, std::optional<double> neginf) {
+  ops.method<[](const Tensor& x, std::optional<double> nan, std::optional<double> posinf,
+                std::optional<double> neginf) {
     return inplace("nan_to_num_", x, [&](const Tensor& t) { return nan_to_num(t, nan, posinf, neginf); });
   }>("nan_to_num_(Tensor input, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor");
 }
@@ -107,7 +117,8 @@ void bind_activation(Ops& ops) {
   ops.function<&relu6>("relu6(Tensor input) -> Tensor");
   ops.function<&leaky_relu>("leaky_relu(Tensor input, float negative_slope=0.01) -> Tensor");
   ops.function<&rrelu>(
-      "rrelu(Tensor input, float lower=0.125, float upper=0.3333333333333333, bool training=False, Generator? generator=None) -> Tensor");
+      "rrelu(Tensor input, float lower=0.125, float upper=0.3333333333333333, bool training=False, Generator? "
+      "generator=None) -> Tensor");
   ops.op<&prelu>("prelu(Tensor input, Tensor weight) -> Tensor");
   ops.function<&elu>("elu(Tensor input, float alpha=1.0) -> Tensor");
   ops.function<&celu>("celu(Tensor input, float alpha=1.0) -> Tensor");

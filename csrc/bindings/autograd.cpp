@@ -115,7 +115,8 @@ Tensor self_of(py::handle o) {
 
 int64_t register_hook(py::handle self, py::object function) {
   const Tensor t = self_of(self);
-  DLCORE_CHECK(t.requires_grad(), RuntimeError, "register_hook: cannot register a hook on a tensor that doesn't require gradient");
+  DLCORE_CHECK(t.requires_grad(), RuntimeError,
+               "register_hook: cannot register a hook on a tensor that doesn't require gradient");
   const int64_t id = next_hook_id();
   hooks_of(t).entries.emplace_back(id, python_hook(std::move(function)));
   return id;
@@ -123,7 +124,8 @@ int64_t register_hook(py::handle self, py::object function) {
 
 void remove_hook(py::handle self, int64_t id) {
   const Tensor t = self_of(self);
-  if (t.impl()->hooks && (erase_id(t.impl()->hooks->entries, id) || erase_id(t.impl()->hooks->post_accumulate, id))) return;
+  if (t.impl()->hooks && (erase_id(t.impl()->hooks->entries, id) || erase_id(t.impl()->hooks->post_accumulate, id)))
+    return;
   if (const Edge e = gradient_edge(t); e.node)
     for (auto& [index, hooks] : e.node->output_hooks) erase_id(hooks.entries, id);
 }
@@ -143,7 +145,8 @@ int64_t register_post_accumulate(py::handle self, py::object function) {
 
 void retain_grad_of(py::handle self) {
   const Tensor t = self_of(self);
-  DLCORE_CHECK(t.requires_grad(), RuntimeError, "retain_grad: can't retain_grad on a tensor that has requires_grad=False");
+  DLCORE_CHECK(t.requires_grad(), RuntimeError,
+               "retain_grad: can't retain_grad on a tensor that has requires_grad=False");
   (void)gradient_edge(t);  // a view's history may be out of date
   retain_grad(*t.impl());
 }
@@ -193,8 +196,8 @@ void bind_autograd(py::module_& m) {
   m.def("_set_grad_enabled", &set_grad_enabled);
   m.def("_backward", &backward_of, py::arg("tensors"), py::arg("gradients") = py::none(),
         py::arg("retain_graph") = py::none(), py::arg("create_graph") = false, py::arg("inputs") = py::none());
-  m.def("_grad", [](py::handle outputs, py::handle inputs, py::handle grad_outputs, std::optional<bool> retain, bool create,
-                    bool allow_unused) {
+  m.def("_grad", [](py::handle outputs, py::handle inputs, py::handle grad_outputs, std::optional<bool> retain,
+                    bool create, bool allow_unused) {
     const TensorList roots = tensor_list("grad", outputs);
     TensorList seeds = tensor_list("grad", grad_outputs);
     seeds.resize(std::max(seeds.size(), roots.size()));
@@ -234,9 +237,10 @@ void bind_autograd(py::module_& m) {
                                }
                                return py::tuple(next);
                              })
-      .def("__eq__", [](const GradientFunction& a, py::object b) {
-        return py::isinstance<GradientFunction>(b) && a.node.get() == b.cast<GradientFunction>().node.get();
-      })
+      .def("__eq__",
+           [](const GradientFunction& a, py::object b) {
+             return py::isinstance<GradientFunction>(b) && a.node.get() == b.cast<GradientFunction>().node.get();
+           })
       .def("__hash__", [](const GradientFunction& f) { return reinterpret_cast<intptr_t>(f.node.get()) >> 4; })
       .def("__repr__", [](const GradientFunction& f) { return "<" + std::string(f.node->name) + ">"; });
 }

@@ -1,4 +1,5 @@
-// DLPack, both ways: tensors of other libraries without a copy. The structures are those of the DLPack 1.x specification.
+// DLPack, both ways: tensors of other libraries without a copy. The structures are those of the DLPack 1.x
+// specification.
 #include "bindings/op.h"
 #include "ops/internal.h"
 
@@ -38,7 +39,11 @@ enum Code : uint8_t { kInt = 0, kUInt = 1, kFloat = 2, kBfloat = 4, kBool = 6 };
 
 DLDataType type_code(DType t) {
   const auto bits = static_cast<uint8_t>(8 * item_size(t));
-  const Code code = t == DType::BFloat16 ? kBfloat : is_floating(t) ? kFloat : t == DType::UInt8 ? kUInt : t == DType::Bool ? kBool : kInt;
+  const Code code = t == DType::BFloat16 ? kBfloat
+                    : is_floating(t)     ? kFloat
+                    : t == DType::UInt8  ? kUInt
+                    : t == DType::Bool   ? kBool
+                                         : kInt;
   return {code, bits, 1};
 }
 
@@ -47,7 +52,8 @@ DType dtype_of(DLDataType d) {
     const DLDataType t = type_code(static_cast<DType>(i));
     if (t.code == d.code && t.bits == d.bits && d.lanes == 1) return static_cast<DType>(i);
   }
-  fail<TypeError>("from_dlpack: unsupported element type (code ", int{d.code}, ", ", int{d.bits}, " bits, ", d.lanes, " lanes)");
+  fail<TypeError>("from_dlpack: unsupported element type (code ", int{d.code}, ", ", int{d.bits}, " bits, ", d.lanes,
+                  " lanes)");
 }
 
 // What an exported tensor keeps alive.
@@ -60,7 +66,8 @@ template <class Managed>
 Managed* export_tensor(const Tensor& t) {
   auto* e = new Export{t, t.sizes().vec(), t.strides().vec()};
   auto* m = new Managed{};
-  m->tensor = {t.raw_data(), {kCpu, 0}, static_cast<int32_t>(t.dim()), type_code(t.dtype()), e->shape.data(), e->strides.data(), 0};
+  m->tensor = {t.raw_data(),      {kCpu, 0}, static_cast<int32_t>(t.dim()), type_code(t.dtype()), e->shape.data(),
+               e->strides.data(), 0};
   m->context = e;
   m->deleter = [](Managed* self) {
     delete static_cast<Export*>(self->context);
@@ -81,9 +88,11 @@ py::object capsule(Managed* m, const char* name) {
   })));
 }
 
-py::object to_dlpack(py::handle self, py::object max_version, std::optional<std::pair<int, int>> device, std::optional<bool> copy) {
+py::object to_dlpack(py::handle self, py::object max_version, std::optional<std::pair<int, int>> device,
+                     std::optional<bool> copy) {
   Tensor t = tensor_of(self.ptr());
-  DLCORE_CHECK(!t.requires_grad(), RuntimeError, "__dlpack__: can't export a tensor that requires grad; use tensor.detach()");
+  DLCORE_CHECK(!t.requires_grad(), RuntimeError,
+               "__dlpack__: can't export a tensor that requires grad; use tensor.detach()");
   DLCORE_CHECK(!device || device->first == kCpu, ValueError, "__dlpack__: this tensor is in the CPU's memory");
   if (copy.value_or(false)) t = clone(t);
   const bool versioned = !max_version.is_none() && max_version.cast<std::pair<int, int>>().first >= 1;
@@ -105,13 +114,15 @@ Tensor import_tensor(Managed* m, bool read_only) {
     if (p->deleter) p->deleter(p);
   });
   const DLTensor& d = m->tensor;
-  DLCORE_CHECK(d.device.type == kCpu, RuntimeError, "from_dlpack: expected memory of the CPU but got device type ", d.device.type);
+  DLCORE_CHECK(d.device.type == kCpu, RuntimeError, "from_dlpack: expected memory of the CPU but got device type ",
+               d.device.type);
   DLCORE_CHECK(d.ndim >= 0 && d.ndim <= kMaxDims, ValueError, "from_dlpack: ", d.ndim, " dimensions");
   const DType dtype = dtype_of(d.dtype);
   const IntSpan sizes(d.shape, static_cast<size_t>(d.ndim));
   const Dims strides = d.strides ? Dims(IntSpan(d.strides, static_cast<size_t>(d.ndim))) : contiguous_strides(sizes);
   char* data = static_cast<char*>(d.data) + d.byte_offset;
-  DLCORE_CHECK(reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(item_size(dtype)) == 0, ValueError, "from_dlpack: misaligned memory");
+  DLCORE_CHECK(reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(item_size(dtype)) == 0, ValueError,
+               "from_dlpack: misaligned memory");
   return over_memory(data, sizes, strides, dtype, read_only, [owner] {});
 }
 
@@ -120,7 +131,8 @@ py::object from_dlpack(py::handle source) {
   if (PyCapsule_CheckExact(source.ptr())) {
     capsule = py::reinterpret_borrow<py::object>(source);
   } else {
-    DLCORE_CHECK(py::hasattr(source, "__dlpack__"), TypeError, "from_dlpack: ", Py_TYPE(source.ptr())->tp_name, " has no __dlpack__");
+    DLCORE_CHECK(py::hasattr(source, "__dlpack__"), TypeError, "from_dlpack: ", Py_TYPE(source.ptr())->tp_name,
+                 " has no __dlpack__");
     if (py::hasattr(source, "__dlpack_device__"))
       DLCORE_CHECK(source.attr("__dlpack_device__")().cast<py::tuple>()[0].cast<int>() == kCpu, RuntimeError,
                    "from_dlpack: expected memory of the CPU");

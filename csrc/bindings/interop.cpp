@@ -12,7 +12,11 @@ std::optional<DType> dtype_of_array(const py::array& a) {
   const char kind = a.dtype().kind();
   const auto size = a.dtype().itemsize();
   if (kind == 'b') return DType::Bool;
-  if (kind == 'f') return size == 4 ? DType::Float32 : size == 8 ? DType::Float64 : size == 2 ? std::optional(DType::Float16) : std::nullopt;
+  if (kind == 'f')
+    return size == 4   ? DType::Float32
+           : size == 8 ? DType::Float64
+           : size == 2 ? std::optional(DType::Float16)
+                       : std::nullopt;
   if (kind == 'i') return size == 1 ? DType::Int8 : size == 2 ? DType::Int16 : size == 4 ? DType::Int32 : DType::Int64;
   if (kind == 'u' && size == 1) return DType::UInt8;
   return {};
@@ -20,16 +24,26 @@ std::optional<DType> dtype_of_array(const py::array& a) {
 
 const char* array_code(DType t) {
   switch (t) {
-    case DType::Float32: return "f4";
-    case DType::Float64: return "f8";
-    case DType::Float16: return "f2";
-    case DType::Int8: return "i1";
-    case DType::Int16: return "i2";
-    case DType::Int32: return "i4";
-    case DType::Int64: return "i8";
-    case DType::UInt8: return "u1";
-    case DType::Bool: return "?";
-    case DType::BFloat16: break;
+    case DType::Float32:
+      return "f4";
+    case DType::Float64:
+      return "f8";
+    case DType::Float16:
+      return "f2";
+    case DType::Int8:
+      return "i1";
+    case DType::Int16:
+      return "i2";
+    case DType::Int32:
+      return "i4";
+    case DType::Int64:
+      return "i8";
+    case DType::UInt8:
+      return "u1";
+    case DType::Bool:
+      return "?";
+    case DType::BFloat16:
+      break;
   }
   fail<TypeError>("numpy: numpy has no ", name(t), "; convert with .float() first");
 }
@@ -76,16 +90,35 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   const Tensor& t = tensor_of(self);
   const char* format = nullptr;
   switch (t.dtype()) {
-    case DType::Float32: format = "f"; break;
-    case DType::Float64: format = "d"; break;
-    case DType::Float16: format = "e"; break;
-    case DType::Int8: format = "b"; break;
-    case DType::Int16: format = "h"; break;
-    case DType::Int32: format = "i"; break;
-    case DType::Int64: format = "l"; break;
-    case DType::UInt8: format = "B"; break;
-    case DType::Bool: format = "?"; break;
-    case DType::BFloat16: break;
+    case DType::Float32:
+      format = "f";
+      break;
+    case DType::Float64:
+      format = "d";
+      break;
+    case DType::Float16:
+      format = "e";
+      break;
+    case DType::Int8:
+      format = "b";
+      break;
+    case DType::Int16:
+      format = "h";
+      break;
+    case DType::Int32:
+      format = "i";
+      break;
+    case DType::Int64:
+      format = "l";
+      break;
+    case DType::UInt8:
+      format = "B";
+      break;
+    case DType::Bool:
+      format = "?";
+      break;
+    case DType::BFloat16:
+      break;
   }
   const bool writable = (flags & PyBUF_WRITABLE) != 0;
   if (!format || t.requires_grad() || (writable && t.impl()->storage->read_only) ||
@@ -122,7 +155,8 @@ PyBufferProcs buffer_methods = {get_buffer, release_buffer};
 
 }  // namespace
 
-Tensor over_memory(void* data, IntSpan sizes, IntSpan strides, DType dtype, bool read_only, std::function<void()> release) {
+Tensor over_memory(void* data, IntSpan sizes, IntSpan strides, DType dtype, bool read_only,
+                   std::function<void()> release) {
   auto storage = Ref<Storage>::adopt(new Storage);
   storage->release = std::move(release);
   const int64_t numel = checked_numel("from_numpy", sizes);
@@ -146,7 +180,8 @@ Tensor over_memory(void* data, IntSpan sizes, IntSpan strides, DType dtype, bool
 Tensor tensor_from_array(PyObject* object, bool share) {
   py::array a = py::reinterpret_borrow<py::object>(object).cast<py::array>();
   const std::optional<DType> dtype = dtype_of_array(a);
-  DLCORE_CHECK(dtype, TypeError, "from_numpy: cannot hold numpy's ", py::str(static_cast<py::object>(a.dtype())).cast<std::string>(),
+  DLCORE_CHECK(dtype, TypeError, "from_numpy: cannot hold numpy's ",
+               py::str(static_cast<py::object>(a.dtype())).cast<std::string>(),
                "; supported are float16, float32, float64, int8, int16, int32, int64, uint8 and bool");
   const int64_t item = item_size(*dtype);
   bool fits = a.dtype().byteorder() != '>' && reinterpret_cast<uintptr_t>(a.data()) % static_cast<uintptr_t>(item) == 0;
@@ -161,7 +196,8 @@ Tensor tensor_from_array(PyObject* object, bool share) {
     for (py::ssize_t i = 0; i < a.ndim(); ++i)
       DLCORE_CHECK(a.shape(i) <= 1 || a.strides(i) >= 0, ValueError,
                    "from_numpy: arrays with negative strides are not supported; make a copy with array.copy()");
-    DLCORE_CHECK(fits, ValueError, "from_numpy: the array is not aligned, or not in this machine's byte order; make a copy");
+    DLCORE_CHECK(fits, ValueError,
+                 "from_numpy: the array is not aligned, or not in this machine's byte order; make a copy");
   }
   if (!fits) {
     const py::object copy = py::module_::import("numpy").attr("array")(
@@ -174,10 +210,14 @@ Tensor tensor_from_array(PyObject* object, bool share) {
 }
 
 void bind_interop(py::module_& m) {
-  m.def("from_numpy", [](py::handle array) {
-    DLCORE_CHECK(py::isinstance<py::array>(array), TypeError, "from_numpy: expected a numpy array but got ", Py_TYPE(array.ptr())->tp_name);
-    return py::reinterpret_steal<py::object>(wrap(tensor_from_array(array.ptr(), false)));
-  }, "A tensor over the array's own memory.");
+  m.def(
+      "from_numpy",
+      [](py::handle array) {
+        DLCORE_CHECK(py::isinstance<py::array>(array), TypeError, "from_numpy: expected a numpy array but got ",
+                     Py_TYPE(array.ptr())->tp_name);
+        return py::reinterpret_steal<py::object>(wrap(tensor_from_array(array.ptr(), false)));
+      },
+      "A tensor over the array's own memory.");
   m.def("_to_numpy", &to_numpy);
   tensor_type.tp_as_buffer = &buffer_methods;
 }

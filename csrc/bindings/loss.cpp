@@ -7,7 +7,8 @@ void bind_loss(Ops& ops) {
       "cross_entropy(Tensor input, Tensor target, Tensor? weight=None, int ignore_index=-100, str reduction='mean', "
       "float label_smoothing=0.0) -> Tensor");
   ops.function<&nll_loss>(
-      "nll_loss(Tensor input, Tensor target, Tensor? weight=None, int ignore_index=-100, str reduction='mean') -> Tensor");
+      "nll_loss(Tensor input, Tensor target, Tensor? weight=None, int ignore_index=-100, str reduction='mean') -> "
+      "Tensor");
   ops.function<&mse_loss>("mse_loss(Tensor input, Tensor target, str reduction='mean') -> Tensor");
   ops.function<&l1_loss>("l1_loss(Tensor input, Tensor target, str reduction='mean') -> Tensor");
   ops.function<&smooth_l1_loss>(

@@ -37,7 +37,8 @@ py::object tolist(const Tensor& t, int64_t dim, int64_t at) {
     return py::reinterpret_steal<py::object>(to_python(element.item(), none));
   }
   py::list list(static_cast<size_t>(t.sizes()[dim]));
-  for (int64_t i = 0; i < t.sizes()[dim]; ++i) list[static_cast<size_t>(i)] = tolist(t, dim + 1, at + i * t.strides()[dim]);
+  for (int64_t i = 0; i < t.sizes()[dim]; ++i)
+    list[static_cast<size_t>(i)] = tolist(t, dim + 1, at + i * t.strides()[dim]);
   return list;
 }
 
@@ -47,16 +48,19 @@ void bind_basics(py::module_& m) {
   m.def("set_num_threads", &set_num_threads, py::arg("n"));
   m.def("get_default_dtype", [] { return py::reinterpret_steal<py::object>(wrap(default_dtype())); });
   m.def("set_default_dtype", [](py::handle d) { set_default_dtype(dtype_of_object(d.ptr())); }, py::arg("d"));
-  m.def("memory_stats", [] {
-    const MemoryStats s = memory_stats();
-    py::dict d;
-    d["allocated_bytes"] = s.allocated_bytes;
-    d["peak_allocated_bytes"] = s.peak_allocated_bytes;
-    d["cached_bytes"] = s.cached_bytes;
-    d["allocations"] = s.allocations;
-    d["system_allocations"] = s.system_allocations;
-    return d;
-  }, "Bytes in tensors now, at the peak, and kept for reuse.");
+  m.def(
+      "memory_stats",
+      [] {
+        const MemoryStats s = memory_stats();
+        py::dict d;
+        d["allocated_bytes"] = s.allocated_bytes;
+        d["peak_allocated_bytes"] = s.peak_allocated_bytes;
+        d["cached_bytes"] = s.cached_bytes;
+        d["allocations"] = s.allocations;
+        d["system_allocations"] = s.system_allocations;
+        return d;
+      },
+      "Bytes in tensors now, at the peak, and kept for reuse.");
   m.def("reset_peak_memory_stats", &reset_peak_memory_stats);
   m.def("empty_cache", &empty_cache, "Gives cached memory back to the operating system.");
   m.def("_stubs", &Ops::stubs);
@@ -66,18 +70,31 @@ void bind_basics(py::module_& m) {
     PyType_Modified(&tensor_type);
   });
 
-  m.def("tensor", [](py::handle data, py::handle dtype, py::handle device, bool requires_grad, bool) {
-    (void)device_of(device.ptr());
-    Tensor t = tensor_from_object(data.ptr(), dtype.is_none() ? std::nullopt : std::optional(dtype_of_object(dtype.ptr())));
-    return object_of(t.set_requires_grad(requires_grad));
-  }, py::arg("data"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
-     py::arg("requires_grad") = false, py::arg("pin_memory") = false, "A new tensor with a copy of `data`.");
-  m.def("as_tensor", [](py::handle data, py::handle dtype, py::handle device) {
-    (void)device_of(device.ptr());
-    return object_of(tensor_from_object(data.ptr(), dtype.is_none() ? std::nullopt : std::optional(dtype_of_object(dtype.ptr())), true));
-  }, py::arg("data"), py::arg("dtype") = py::none(), py::arg("device") = py::none(), "Like tensor, sharing memory where possible.");
-  m.def("_tolist", [](py::handle o) { const Tensor t = self_of(o); return tolist(t, 0, t.storage_offset()); });
-  m.def("_to_dtype", [](py::handle o, py::handle dtype) { return object_of(to_dtype(self_of(o), dtype_of_object(dtype.ptr()))); });
+  m.def(
+      "tensor",
+      [](py::handle data, py::handle dtype, py::handle device, bool requires_grad, bool) {
+        (void)device_of(device.ptr());
+        Tensor t = tensor_from_object(data.ptr(),
+                                      dtype.is_none() ? std::nullopt : std::optional(dtype_of_object(dtype.ptr())));
+        return object_of(t.set_requires_grad(requires_grad));
+      },
+      py::arg("data"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
+      py::arg("requires_grad") = false, py::arg("pin_memory") = false, "A new tensor with a copy of `data`.");
+  m.def(
+      "as_tensor",
+      [](py::handle data, py::handle dtype, py::handle device) {
+        (void)device_of(device.ptr());
+        return object_of(tensor_from_object(
+            data.ptr(), dtype.is_none() ? std::nullopt : std::optional(dtype_of_object(dtype.ptr())), true));
+      },
+      py::arg("data"), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
+      "Like tensor, sharing memory where possible.");
+  m.def("_tolist", [](py::handle o) {
+    const Tensor t = self_of(o);
+    return tolist(t, 0, t.storage_offset());
+  });
+  m.def("_to_dtype",
+        [](py::handle o, py::handle dtype) { return object_of(to_dtype(self_of(o), dtype_of_object(dtype.ptr()))); });
   m.def("_check_device", [](py::handle device) { (void)device_of(device.ptr()); });
   m.def("_detach_", [](py::handle o) {
     TensorImpl& t = *self_of(o).impl();

@@ -9,8 +9,8 @@ namespace dlcore::bindings {
 namespace {
 
 // Keyword names that numpy's users write, and the names that they stand for.
-PyObject *axis_name, *dim_name, *keepdims_name, *keepdim_name, *out_name, *requires_grad_name, *device_name, *layout_name,
-    *pin_memory_name, *dtype_name;
+PyObject *axis_name, *dim_name, *keepdims_name, *keepdim_name, *out_name, *requires_grad_name, *device_name,
+    *layout_name, *pin_memory_name, *dtype_name;
 
 std::map<std::string, Op*>& registry() {
   static auto& r = *new std::map<std::string, Op*>;
@@ -36,7 +36,8 @@ struct Reader {
   std::string word() {
     space();
     const size_t start = at;
-    while (at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) || std::strchr("_.", text[at]))) ++at;
+    while (at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) || std::strchr("_.", text[at])))
+      ++at;
     return text.substr(start, at - start);
   }
   [[noreturn]] void bad() const { fail<RuntimeError>("bad signature at ", at, ": ", text); }
@@ -86,9 +87,9 @@ struct Reader {
         if (!take("]")) bad();
       }
     } else {
-      static const std::map<std::string, Kind> kinds = {
-          {"float", Kind::Float}, {"bool", Kind::Bool},     {"str", Kind::Str},
-          {"dtype", Kind::DType}, {"device", Kind::Device}, {"Generator", Kind::Generator}};
+      static const std::map<std::string, Kind> kinds = {{"float", Kind::Float},   {"bool", Kind::Bool},
+                                                        {"str", Kind::Str},       {"dtype", Kind::DType},
+                                                        {"device", Kind::Device}, {"Generator", Kind::Generator}};
       const auto found = kinds.find(type);
       if (found == kinds.end()) bad();
       p.kind = found->second;
@@ -190,18 +191,30 @@ bool fits(PyObject* o, const Param& p) {
 
 const char* describe(const Param& p) {
   switch (p.kind) {
-    case Kind::Tensor: return p.accepts_number ? "Tensor or number" : "Tensor";
-    case Kind::TensorList: return "tuple or list of Tensors";
-    case Kind::Number: return "number";
-    case Kind::Int: return "int";
-    case Kind::Float: return "float";
-    case Kind::Bool: return "bool";
-    case Kind::Str: return "str";
-    case Kind::IntList: return p.repeat ? "int or tuple of ints" : "tuple of ints";
-    case Kind::Varargs: return "ints or a tuple of ints";
-    case Kind::DType: return "dlcore.dtype";
-    case Kind::Device: return "dlcore.device or str";
-    case Kind::Generator: return "dlcore.Generator";
+    case Kind::Tensor:
+      return p.accepts_number ? "Tensor or number" : "Tensor";
+    case Kind::TensorList:
+      return "tuple or list of Tensors";
+    case Kind::Number:
+      return "number";
+    case Kind::Int:
+      return "int";
+    case Kind::Float:
+      return "float";
+    case Kind::Bool:
+      return "bool";
+    case Kind::Str:
+      return "str";
+    case Kind::IntList:
+      return p.repeat ? "int or tuple of ints" : "tuple of ints";
+    case Kind::Varargs:
+      return "ints or a tuple of ints";
+    case Kind::DType:
+      return "dlcore.dtype";
+    case Kind::Device:
+      return "dlcore.device or str";
+    case Kind::Generator:
+      return "dlcore.Generator";
   }
   return "";
 }
@@ -338,15 +351,12 @@ PyObject* finish(PyObject* result, const Extras& extras) {
 // ---- the Python objects of an op: a plain callable, and a method descriptor
 
 struct OpObject {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   const Op* op;
 };
 
 PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t n, PyObject* names) {
-  return guarded([&] {
-    return call_op(*reinterpret_cast<OpObject*>(self)->op, args, PyVectorcall_NARGS(n), names);
-  });
+  return guarded([&] { return call_op(*reinterpret_cast<OpObject*>(self)->op, args, PyVectorcall_NARGS(n), names); });
 }
 
 PyObject* op_name(PyObject* self, void*) {
@@ -410,9 +420,10 @@ void prepare() {
   if (done) return;
   done = true;
   const std::pair<PyObject**, const char*> names[] = {
-      {&axis_name, "axis"},     {&dim_name, "dim"},       {&keepdims_name, "keepdims"}, {&keepdim_name, "keepdim"},
-      {&out_name, "out"},       {&requires_grad_name, "requires_grad"}, {&device_name, "device"},
-      {&layout_name, "layout"}, {&pin_memory_name, "pin_memory"},       {&dtype_name, "dtype"}};
+      {&axis_name, "axis"},       {&dim_name, "dim"},       {&keepdims_name, "keepdims"},
+      {&keepdim_name, "keepdim"}, {&out_name, "out"},       {&requires_grad_name, "requires_grad"},
+      {&device_name, "device"},   {&layout_name, "layout"}, {&pin_memory_name, "pin_memory"},
+      {&dtype_name, "dtype"}};
   for (auto& [target, text] : names) *target = PyUnicode_InternFromString(text);
   ready(function_type, "dlcore._core.op");
   ready(method_type, "dlcore._core.op_method");
@@ -421,11 +432,18 @@ void prepare() {
 // ---- type stubs
 
 std::string stub_type(const Param& p) {
-  static const std::map<Kind, const char*> types = {
-      {Kind::Tensor, "Tensor"},          {Kind::TensorList, "Sequence[Tensor]"}, {Kind::Number, "Number"},
-      {Kind::Int, "int"},                {Kind::Float, "float"},                 {Kind::Bool, "bool"},
-      {Kind::Str, "str"},                {Kind::IntList, "Sequence[int]"},       {Kind::Varargs, "int | Sequence[int]"},
-      {Kind::DType, "dtype"},            {Kind::Device, "device | str"},         {Kind::Generator, "Generator"}};
+  static const std::map<Kind, const char*> types = {{Kind::Tensor, "Tensor"},
+                                                    {Kind::TensorList, "Sequence[Tensor]"},
+                                                    {Kind::Number, "Number"},
+                                                    {Kind::Int, "int"},
+                                                    {Kind::Float, "float"},
+                                                    {Kind::Bool, "bool"},
+                                                    {Kind::Str, "str"},
+                                                    {Kind::IntList, "Sequence[int]"},
+                                                    {Kind::Varargs, "int | Sequence[int]"},
+                                                    {Kind::DType, "dtype"},
+                                                    {Kind::Device, "device | str"},
+                                                    {Kind::Generator, "Generator"}};
   std::string t = types.at(p.kind);
   if (p.accepts_number) t += " | Number";
   if (p.varargs && p.kind == Kind::TensorList) t += " | Tensor";
@@ -571,13 +589,21 @@ void Caster<IntSpan>::load(PyObject* o, const Param& p) {
 }
 
 template <>
-Scalar simple_cast(PyObject* o) { return is_tensor(o) ? tensor_of(o).item() : number_of(o); }
+Scalar simple_cast(PyObject* o) {
+  return is_tensor(o) ? tensor_of(o).item() : number_of(o);
+}
 template <>
-int64_t simple_cast(PyObject* o) { return integer_of(o); }
+int64_t simple_cast(PyObject* o) {
+  return integer_of(o);
+}
 template <>
-double simple_cast(PyObject* o) { return simple_cast<Scalar>(o).to_double(); }
+double simple_cast(PyObject* o) {
+  return simple_cast<Scalar>(o).to_double();
+}
 template <>
-bool simple_cast(PyObject* o) { return PyObject_IsTrue(o) == 1; }
+bool simple_cast(PyObject* o) {
+  return PyObject_IsTrue(o) == 1;
+}
 template <>
 std::string simple_cast(PyObject* o) {
   Py_ssize_t n = 0;
@@ -586,15 +612,22 @@ std::string simple_cast(PyObject* o) {
   return {text, static_cast<size_t>(n)};
 }
 template <>
-DType simple_cast(PyObject* o) { return dtype_of_object(o); }
+DType simple_cast(PyObject* o) {
+  return dtype_of_object(o);
+}
 template <>
-Device simple_cast(PyObject* o) { return device_of(o); }
+Device simple_cast(PyObject* o) {
+  return device_of(o);
+}
 
 PyObject* to_python(Scalar s, const Overload&) {
   switch (s.kind()) {
-    case Scalar::Kind::Bool: return PyBool_FromLong(s.to_bool());
-    case Scalar::Kind::Int: return PyLong_FromLongLong(s.to_int());
-    case Scalar::Kind::Float: break;
+    case Scalar::Kind::Bool:
+      return PyBool_FromLong(s.to_bool());
+    case Scalar::Kind::Int:
+      return PyLong_FromLongLong(s.to_int());
+    case Scalar::Kind::Float:
+      break;
   }
   return PyFloat_FromDouble(s.to_double());
 }

@@ -6,8 +6,8 @@
 #include "bindings/tensor_type.h"
 #include "dlcore/random.h"
 
-// Registration of ops. One statement gives the Python function, the method, the keyword handling, the error messages and
-// the line of the type stub:
+// Registration of ops. One statement gives the Python function, the method, the keyword handling, the error messages
+// and the line of the type stub:
 //
 //   ops.op<&sum>("sum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor");
 //
@@ -25,11 +25,24 @@
 //   Generator?                  Generator* (null for None)
 namespace dlcore::bindings {
 
-enum class Kind : uint8_t { Tensor, TensorList, Number, Int, Float, Bool, Str, IntList, Varargs, DType, Device, Generator };
+enum class Kind : uint8_t {
+  Tensor,
+  TensorList,
+  Number,
+  Int,
+  Float,
+  Bool,
+  Str,
+  IntList,
+  Varargs,
+  DType,
+  Device,
+  Generator
+};
 
 struct Param {
   Kind kind;
-  bool optional = false;      // None is a value
+  bool optional = false;  // None is a value
   bool accepts_number = false;
   bool keyword_only = false;
   bool varargs = false;       // int..., Tensor...
@@ -53,7 +66,8 @@ struct Op {
   std::string stub;  // for _core.pyi
 };
 
-// Finds the overload that the arguments fit and calls it. With `or_not_implemented`, returns NotImplemented where none fits.
+// Finds the overload that the arguments fit and calls it. With `or_not_implemented`, returns NotImplemented where none
+// fits.
 PyObject* call_op(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* names, bool or_not_implemented = false);
 const Op* find_op(const std::string& name);
 
@@ -102,13 +116,20 @@ struct Caster<Generator*> {
 
 template <class T>
 T simple_cast(PyObject* o);
-template <> Scalar simple_cast(PyObject* o);
-template <> int64_t simple_cast(PyObject* o);
-template <> double simple_cast(PyObject* o);
-template <> bool simple_cast(PyObject* o);
-template <> std::string simple_cast(PyObject* o);
-template <> DType simple_cast(PyObject* o);
-template <> Device simple_cast(PyObject* o);
+template <>
+Scalar simple_cast(PyObject* o);
+template <>
+int64_t simple_cast(PyObject* o);
+template <>
+double simple_cast(PyObject* o);
+template <>
+bool simple_cast(PyObject* o);
+template <>
+std::string simple_cast(PyObject* o);
+template <>
+DType simple_cast(PyObject* o);
+template <>
+Device simple_cast(PyObject* o);
 
 template <class T>
 struct Caster {
@@ -144,7 +165,7 @@ inline PyObject* to_python(const std::string& s, const Overload&) {
 }
 inline PyObject* to_python(DType t, const Overload&) { return wrap(t); }
 PyObject* to_python(Scalar s, const Overload&);
-PyObject* to_python(const std::vector<int64_t>& v, const Overload&);  // dlcore.Size
+PyObject* to_python(const std::vector<int64_t>& v, const Overload&);                 // dlcore.Size
 PyObject* tuple_to_python(PyObject* const* items, Py_ssize_t n, const Overload& o);  // steals the items
 
 template <class... T>
@@ -170,7 +191,9 @@ PyObject* invoke(R (*)(A...), const Overload& o, PyObject* const* bound, std::in
 }
 
 template <class R, class... A>
-constexpr size_t arity(R (*)(A...)) { return sizeof...(A); }
+constexpr size_t arity(R (*)(A...)) {
+  return sizeof...(A);
+}
 
 template <auto F>
 PyObject* invoke(const Overload& o, PyObject* const* bound) {
@@ -183,17 +206,29 @@ class Ops {
 
   // A function and, as its first parameter is a tensor, a method.
   template <auto... F>
-  void op(const char* signature) { add<F...>(signature, true, true); }
+  void op(const char* signature) {
+    add<F...>(signature, true, true);
+  }
   template <auto... F>
-  void op(const char* name, std::vector<const char*> signatures) { add<F...>(name, signatures, true, true); }
+  void op(const char* name, std::vector<const char*> signatures) {
+    add<F...>(name, signatures, true, true);
+  }
   template <auto... F>
-  void function(const char* signature) { add<F...>(signature, true, false); }
+  void function(const char* signature) {
+    add<F...>(signature, true, false);
+  }
   template <auto... F>
-  void function(const char* name, std::vector<const char*> signatures) { add<F...>(name, signatures, true, false); }
+  void function(const char* name, std::vector<const char*> signatures) {
+    add<F...>(name, signatures, true, false);
+  }
   template <auto... F>
-  void method(const char* signature) { add<F...>(signature, false, true); }
+  void method(const char* signature) {
+    add<F...>(signature, false, true);
+  }
   template <auto... F>
-  void method(const char* name, std::vector<const char*> signatures) { add<F...>(name, signatures, false, true); }
+  void method(const char* name, std::vector<const char*> signatures) {
+    add<F...>(name, signatures, false, true);
+  }
 
   // Another name of an op that is already there.
   void same(const char* alias, const char* name);

@@ -20,22 +20,29 @@ Tensor norm_by_number(const Tensor& x, std::optional<Scalar> p, DimList dim, boo
 
 // var(x, unbiased), var(x, dim, unbiased, keepdim): the older way to say correction = 1 or 0.
 template <auto F>
-auto unbiased_all(const Tensor& x, bool unbiased) { return F(x, std::nullopt, unbiased ? 1 : 0, false); }
+auto unbiased_all(const Tensor& x, bool unbiased) {
+  return F(x, std::nullopt, unbiased ? 1 : 0, false);
+}
 template <auto F>
-auto unbiased_dim(const Tensor& x, DimList dim, bool unbiased, bool keepdim) { return F(x, dim, unbiased ? 1 : 0, keepdim); }
+auto unbiased_dim(const Tensor& x, DimList dim, bool unbiased, bool keepdim) {
+  return F(x, dim, unbiased ? 1 : 0, keepdim);
+}
 template <auto F>
 auto corrected(const Tensor& x, DimList dim, std::optional<Scalar> correction, bool keepdim) {
   return F(x, dim, correction ? correction->to_double() : 1, keepdim);
 }
 
 template <auto F>
-Tensor prod_like(const Tensor& x, OptionalDType dtype) { return F(x, std::nullopt, false, dtype); }
+Tensor prod_like(const Tensor& x, OptionalDType dtype) {
+  return F(x, std::nullopt, false, dtype);
+}
 
 template <auto F>
 void bind_moments(Ops& ops, const std::string& name, const std::string& result, bool method) {
-  const std::string texts[] = {"(Tensor input, bool unbiased) -> " + result,
-                               "(Tensor input, int[1]? dim, bool unbiased, bool keepdim=False) -> " + result,
-                               "(Tensor input, int[1]? dim=None, *, Number? correction=1, bool keepdim=False) -> " + result};
+  const std::string texts[] = {
+      "(Tensor input, bool unbiased) -> " + result,
+      "(Tensor input, int[1]? dim, bool unbiased, bool keepdim=False) -> " + result,
+      "(Tensor input, int[1]? dim=None, *, Number? correction=1, bool keepdim=False) -> " + result};
   const std::vector<const char*> overloads = {texts[0].c_str(), texts[1].c_str(), texts[2].c_str()};
   if (method)
     ops.op<&unbiased_all<F>, &unbiased_dim<F>, &corrected<F>>(name.c_str(), overloads);
@@ -49,23 +56,27 @@ void bind_reduction(Ops& ops) {
   ops.op<&sum>("sum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor");
   ops.op<&nansum>("nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor");
   ops.op<&mean>("mean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor");
-  ops.op<&prod_like<&prod>, &prod>("prod", {"(Tensor input, *, dtype? dtype=None) -> Tensor",
-                                            "(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor"});
+  ops.op<&prod_like<&prod>, &prod>("prod",
+                                   {"(Tensor input, *, dtype? dtype=None) -> Tensor",
+                                    "(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor"});
   ops.op<&count_nonzero>("count_nonzero(Tensor input, int[1]? dim=None) -> Tensor");
 
   ops.op<&amax>("amax(Tensor input, int[1]? dim=None, bool keepdim=False) -> Tensor");
   ops.op<&amin>("amin(Tensor input, int[1]? dim=None, bool keepdim=False) -> Tensor");
   ops.op<&aminmax>("aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)");
-  ops.op<&max_all, &max_dim, &maximum>("max", {"(Tensor input) -> Tensor",
-                                               "(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-                                               "(Tensor input, Tensor other) -> Tensor"});
-  ops.op<&min_all, &min_dim, &minimum>("min", {"(Tensor input) -> Tensor",
-                                               "(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-                                               "(Tensor input, Tensor other) -> Tensor"});
+  ops.op<&max_all, &max_dim, &maximum>(
+      "max",
+      {"(Tensor input) -> Tensor", "(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+       "(Tensor input, Tensor other) -> Tensor"});
+  ops.op<&min_all, &min_dim, &minimum>(
+      "min",
+      {"(Tensor input) -> Tensor", "(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+       "(Tensor input, Tensor other) -> Tensor"});
   ops.op<&argmax>("argmax(Tensor input, int? dim=None, bool keepdim=False) -> Tensor");
   ops.op<&argmin>("argmin(Tensor input, int? dim=None, bool keepdim=False) -> Tensor");
-  ops.op<&median_all, &median_dim>("median", {"(Tensor input) -> Tensor",
-                                              "(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)"});
+  ops.op<&median_all, &median_dim>(
+      "median",
+      {"(Tensor input) -> Tensor", "(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)"});
   ops.op<&all>("all(Tensor input, int[1]? dim=None, bool keepdim=False) -> Tensor");
   ops.op<&any>("any(Tensor input, int[1]? dim=None, bool keepdim=False) -> Tensor");
 

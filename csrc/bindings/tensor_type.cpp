@@ -71,7 +71,8 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       return wrap_as(type, empty(shape, default_dtype()));
     }
     if (type == &tensor_type)
-      DLCORE_CHECK(n == 1, TypeError, "Tensor(): expected sizes or one sequence, array or tensor, got ", n, " arguments");
+      DLCORE_CHECK(n == 1, TypeError, "Tensor(): expected sizes or one sequence, array or tensor, got ", n,
+                   " arguments");
     PyObject* data = PyTuple_GET_ITEM(args, 0);
     if (is_tensor(data)) return wrap_as(type, tensor_of(data).detach());
     return wrap_as(type, tensor_from_object(data, default_dtype(), true));
@@ -105,8 +106,8 @@ PyObject* binary(PyObject* a, PyObject* b) {
     if (is_tensor(a)) return call_op(op_named<Name>(), args, 2, nullptr, true);
     if (!is_number(a) && !PyObject_HasAttrString(a, "__array_interface__")) Py_RETURN_NOTIMPLEMENTED;
     // The reflected operator: the number takes the tensor's place.
-    const py::object left = py::reinterpret_steal<py::object>(
-        wrap(is_number(a) ? number(number_of(a)) : tensor_from_object(a, {}, true)));
+    const py::object left =
+        py::reinterpret_steal<py::object>(wrap(is_number(a) ? number(number_of(a)) : tensor_from_object(a, {}, true)));
     tensor_of(left.ptr()).impl()->wrapped_number = is_number(a);  // still weak in type promotion
     args[0] = left.ptr();
     return call_op(op_named<Name>(), args, 2, nullptr, true);
@@ -114,24 +115,32 @@ PyObject* binary(PyObject* a, PyObject* b) {
 }
 
 template <OpName Name>
-PyObject* power(PyObject* a, PyObject* b, PyObject*) { return binary<Name>(a, b); }
+PyObject* power(PyObject* a, PyObject* b, PyObject*) {
+  return binary<Name>(a, b);
+}
 
 PyObject* compare(PyObject* a, PyObject* b, int op) {
   if (!is_tensor(b) && !is_number(b) && !PyObject_HasAttrString(b, "__array_interface__")) Py_RETURN_NOTIMPLEMENTED;
   switch (op) {
-    case Py_EQ: return binary<"eq">(a, b);
-    case Py_NE: return binary<"ne">(a, b);
-    case Py_LT: return binary<"lt">(a, b);
-    case Py_LE: return binary<"le">(a, b);
-    case Py_GT: return binary<"gt">(a, b);
-    default: return binary<"ge">(a, b);
+    case Py_EQ:
+      return binary<"eq">(a, b);
+    case Py_NE:
+      return binary<"ne">(a, b);
+    case Py_LT:
+      return binary<"lt">(a, b);
+    case Py_LE:
+      return binary<"le">(a, b);
+    case Py_GT:
+      return binary<"gt">(a, b);
+    default:
+      return binary<"ge">(a, b);
   }
 }
 
 Scalar only_element(const char* op, PyObject* self) {
   const Tensor& t = tensor_of(self);
-  DLCORE_CHECK(t.numel() == 1, RuntimeError, op, ": only one-element tensors can be converted to Python scalars, got shape ",
-               t.sizes());
+  DLCORE_CHECK(t.numel() == 1, RuntimeError, op,
+               ": only one-element tensors can be converted to Python scalars, got shape ", t.sizes());
   return t.item();
 }
 
@@ -173,7 +182,8 @@ Py_ssize_t tensor_length(PyObject* self) {
 PyObject* tensor_iter(PyObject* self) {
   return guarded([&]() -> PyObject* {
     DLCORE_CHECK(tensor_of(self).dim() > 0, TypeError, "iteration over a 0-d tensor");
-    const py::object rows = py::reinterpret_steal<py::object>(checked(call_op(op_named<"unbind">(), &self, 1, nullptr)));
+    const py::object rows =
+        py::reinterpret_steal<py::object>(checked(call_op(op_named<"unbind">(), &self, 1, nullptr)));
     return PyObject_GetIter(rows.ptr());
   });
 }
@@ -284,18 +294,26 @@ PyGetSetDef getset[] = {
     {"dtype", get<[](const Tensor& t) { return wrap(t.dtype()); }>, nullptr, "The element type.", nullptr},
     {"device", get<[](const Tensor& t) { return py::cast(t.device()).release().ptr(); }>, nullptr, nullptr, nullptr},
     {"ndim", get<[](const Tensor& t) { return PyLong_FromLongLong(t.dim()); }>, nullptr, nullptr, nullptr},
-    {"itemsize", get<[](const Tensor& t) { return PyLong_FromLongLong(item_size(t.dtype())); }>, nullptr, nullptr, nullptr},
-    {"nbytes", get<[](const Tensor& t) { return PyLong_FromLongLong(t.numel() * item_size(t.dtype())); }>, nullptr, nullptr, nullptr},
-    {"requires_grad", get<[](const Tensor& t) { return PyBool_FromLong(t.requires_grad()); }>, set<set_requires_grad>, nullptr, nullptr},
+    {"itemsize", get<[](const Tensor& t) { return PyLong_FromLongLong(item_size(t.dtype())); }>, nullptr, nullptr,
+     nullptr},
+    {"nbytes", get<[](const Tensor& t) { return PyLong_FromLongLong(t.numel() * item_size(t.dtype())); }>, nullptr,
+     nullptr, nullptr},
+    {"requires_grad", get<[](const Tensor& t) { return PyBool_FromLong(t.requires_grad()); }>, set<set_requires_grad>,
+     nullptr, nullptr},
     {"is_leaf", get<[](const Tensor& t) { return PyBool_FromLong(t.is_leaf()); }>, nullptr, nullptr, nullptr},
     {"grad_fn", get<get_grad_fn>, nullptr, nullptr, nullptr},
-    {"grad", get<[](const Tensor& t) { return wrap(t.grad()); }>, set<set_grad>, "The accumulated gradient, or None.", nullptr},
+    {"grad", get<[](const Tensor& t) { return wrap(t.grad()); }>, set<set_grad>, "The accumulated gradient, or None.",
+     nullptr},
     {"data", get<get_data>, set<set_data>, nullptr, nullptr},
-    {"retains_grad", get<[](const Tensor& t) { return PyBool_FromLong(t.impl()->retains_grad); }>, nullptr, nullptr, nullptr},
-    {"is_cuda", get<[](const Tensor& t) { return PyBool_FromLong(t.device().type == DeviceType::CUDA); }>, nullptr, nullptr, nullptr},
-    {"is_cpu", get<[](const Tensor& t) { return PyBool_FromLong(t.device().type == DeviceType::CPU); }>, nullptr, nullptr, nullptr},
+    {"retains_grad", get<[](const Tensor& t) { return PyBool_FromLong(t.impl()->retains_grad); }>, nullptr, nullptr,
+     nullptr},
+    {"is_cuda", get<[](const Tensor& t) { return PyBool_FromLong(t.device().type == DeviceType::CUDA); }>, nullptr,
+     nullptr, nullptr},
+    {"is_cpu", get<[](const Tensor& t) { return PyBool_FromLong(t.device().type == DeviceType::CPU); }>, nullptr,
+     nullptr, nullptr},
     {"is_sparse", get<[](const Tensor&) { return PyBool_FromLong(0); }>, nullptr, nullptr, nullptr},
-    {"_version", get<[](const Tensor& t) { return PyLong_FromUnsignedLongLong(t.impl()->version()); }>, nullptr, nullptr, nullptr},
+    {"_version", get<[](const Tensor& t) { return PyLong_FromUnsignedLongLong(t.impl()->version()); }>, nullptr,
+     nullptr, nullptr},
     {"_base", get<[](const Tensor& t) { return wrap(t.impl()->base); }>, nullptr, nullptr, nullptr},
     {"T", get<[](const Tensor& t) { return wrap(numpy_t(t)); }>, nullptr, "The dimensions reversed.", nullptr},
     {"mT", get<[](const Tensor& t) { return wrap(mT(t)); }>, nullptr, "The last two dimensions swapped.", nullptr},

@@ -7,8 +7,7 @@
 namespace dlcore::bindings {
 
 struct TensorObject {
-  PyObject_HEAD
-  Tensor tensor;
+  PyObject_HEAD Tensor tensor;
   PyObject* dict;
   PyObject* weak_references;
 };
@@ -44,7 +43,8 @@ struct GradientFunction {
 
 Tensor tensor_from_array(PyObject* array, bool share);  // a numpy array (bindings/interop.cpp)
 // A tensor over memory that somebody else owns; `release` is called when nobody needs it any more.
-Tensor over_memory(void* data, IntSpan sizes, IntSpan strides, DType dtype, bool read_only, std::function<void()> release);
+Tensor over_memory(void* data, IntSpan sizes, IntSpan strides, DType dtype, bool read_only,
+                   std::function<void()> release);
 
 Device device_of(PyObject* o);  // from "cpu", dlcore.device, or None
 
@@ -53,9 +53,9 @@ PyObject* tensor_getitem(PyObject* self, PyObject* key);
 int tensor_setitem(PyObject* self, PyObject* key, PyObject* value);
 
 void bind_tensor_type(py::module_& m);
-void bind_types(py::module_& m);     // Size, dtype, device
-void bind_autograd(py::module_& m);  // backward, hooks, Function
-void bind_interop(py::module_& m);   // numpy, buffers
+void bind_types(py::module_& m);      // Size, dtype, device
+void bind_autograd(py::module_& m);   // backward, hooks, Function
+void bind_interop(py::module_& m);    // numpy, buffers
 void bind_generator(py::module_& m);  // Generator, seeds (random.cpp)
 void bind_dlpack(py::module_& m);
 void bind_module_base(py::module_& m);

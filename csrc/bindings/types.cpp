@@ -69,7 +69,8 @@ PyObject* size_concat(PyObject* a, PyObject* b) {
 }
 PyObject* size_new(PyTypeObject*, PyObject* args, PyObject*) {
   return guarded([&]() -> PyObject* {
-    py::object values = PyTuple_GET_SIZE(args) ? py::reinterpret_borrow<py::object>(PyTuple_GET_ITEM(args, 0)) : py::tuple();
+    py::object values =
+        PyTuple_GET_SIZE(args) ? py::reinterpret_borrow<py::object>(PyTuple_GET_ITEM(args, 0)) : py::tuple();
     py::tuple t(values);
     for (py::handle item : t)
       DLCORE_CHECK(is_integer(item.ptr()), TypeError, "Size: expected ints, got ", Py_TYPE(item.ptr())->tp_name);
@@ -100,8 +101,7 @@ void ready_size() {
 // ---- dtype: ten objects
 
 struct DTypeObject {
-  PyObject_HEAD
-  DType value;
+  PyObject_HEAD DType value;
 };
 PyTypeObject dtype_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
 DTypeObject* dtype_objects[kNumDTypes];
@@ -111,10 +111,14 @@ PyObject* dtype_repr(PyObject* o) { return PyUnicode_FromFormat("dlcore.%s", nam
 PyObject* dtype_reduce(PyObject* o, PyObject*) { return PyUnicode_FromString(name(value_of(o))); }
 PyMethodDef dtype_methods[] = {{"__reduce__", dtype_reduce, METH_NOARGS, nullptr}, {}};
 PyGetSetDef dtype_getset[] = {
-    {"is_floating_point", [](PyObject* o, void*) { return PyBool_FromLong(is_floating(value_of(o))); }, nullptr, nullptr, nullptr},
+    {"is_floating_point", [](PyObject* o, void*) { return PyBool_FromLong(is_floating(value_of(o))); }, nullptr,
+     nullptr, nullptr},
     {"is_complex", [](PyObject*, void*) { return PyBool_FromLong(0); }, nullptr, nullptr, nullptr},
-    {"is_signed", [](PyObject* o, void*) { return PyBool_FromLong(value_of(o) != DType::UInt8 && value_of(o) != DType::Bool); }, nullptr, nullptr, nullptr},
-    {"itemsize", [](PyObject* o, void*) { return PyLong_FromLongLong(item_size(value_of(o))); }, nullptr, nullptr, nullptr},
+    {"is_signed",
+     [](PyObject* o, void*) { return PyBool_FromLong(value_of(o) != DType::UInt8 && value_of(o) != DType::Bool); },
+     nullptr, nullptr, nullptr},
+    {"itemsize", [](PyObject* o, void*) { return PyLong_FromLongLong(item_size(value_of(o))); }, nullptr, nullptr,
+     nullptr},
     {"name", [](PyObject* o, void*) { return PyUnicode_FromString(name(value_of(o))); }, nullptr, nullptr, nullptr},
     {"__module__", [](PyObject*, void*) { return PyUnicode_FromString("dlcore"); }, nullptr, nullptr, nullptr},
     {}};
@@ -132,11 +136,12 @@ void ready_dtype(py::module_& m) {
   for (int i = 0; i < kNumDTypes; ++i) {
     dtype_objects[i] = PyObject_New(DTypeObject, &t);
     dtype_objects[i]->value = static_cast<DType>(i);
-    m.attr(name(static_cast<DType>(i))) = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(dtype_objects[i]));
+    m.attr(name(static_cast<DType>(i))) =
+        py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(dtype_objects[i]));
   }
-  const std::pair<const char*, DType> aliases[] = {
-      {"float", DType::Float32}, {"double", DType::Float64}, {"half", DType::Float16}, {"short", DType::Int16},
-      {"int", DType::Int32},     {"long", DType::Int64}};
+  const std::pair<const char*, DType> aliases[] = {{"float", DType::Float32}, {"double", DType::Float64},
+                                                   {"half", DType::Float16},  {"short", DType::Int16},
+                                                   {"int", DType::Int32},     {"long", DType::Int64}};
   for (auto [alias, type] : aliases) m.attr(alias) = py::reinterpret_steal<py::object>(wrap(type));
 }
 
@@ -162,7 +167,8 @@ struct DataShape {
 };
 
 void measure(PyObject* o, DataShape& s, size_t depth, bool first) {
-  DLCORE_CHECK(depth < static_cast<size_t>(kMaxDims), ValueError, "tensor: data is nested more than ", kMaxDims, " deep");
+  DLCORE_CHECK(depth < static_cast<size_t>(kMaxDims), ValueError, "tensor: data is nested more than ", kMaxDims,
+               " deep");
   if (PyList_Check(o) || PyTuple_Check(o)) {
     const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
     if (first) {
@@ -183,7 +189,8 @@ void measure(PyObject* o, DataShape& s, size_t depth, bool first) {
     s.tensor_dtype = s.any_tensor ? promote_types(s.tensor_dtype, tensor_of(o).dtype()) : tensor_of(o).dtype();
     s.any_tensor = true;
   } else {
-    DLCORE_CHECK(is_number(o), TypeError, "tensor: expected numbers or sequences of numbers, got ", Py_TYPE(o)->tp_name);
+    DLCORE_CHECK(is_number(o), TypeError, "tensor: expected numbers or sequences of numbers, got ",
+                 Py_TYPE(o)->tp_name);
     const Scalar v = number_of(o);
     if (const std::optional<DType> own = numpy_scalar_dtype(o)) {
       s.tensor_dtype = s.any_tensor ? promote_types(s.tensor_dtype, *own) : *own;
@@ -195,10 +202,11 @@ void measure(PyObject* o, DataShape& s, size_t depth, bool first) {
     for (int64_t k : inner) s.sizes.push_back(k);
   } else {
     DLCORE_CHECK(s.sizes.size() == depth + static_cast<size_t>(inner.size()), ValueError,
-                 "tensor: expected a sequence of length ", depth < s.sizes.size() ? s.sizes[depth] : 0, " at dimension ",
-                 depth, " but got ", is_tensor(o) ? "a tensor" : "a number");
+                 "tensor: expected a sequence of length ", depth < s.sizes.size() ? s.sizes[depth] : 0,
+                 " at dimension ", depth, " but got ", is_tensor(o) ? "a tensor" : "a number");
     for (int64_t k = 0; k < inner.size(); ++k)
-      DLCORE_CHECK(s.sizes[depth + static_cast<size_t>(k)] == inner[k], ValueError, "tensor: tensors of different shapes in one list");
+      DLCORE_CHECK(s.sizes[depth + static_cast<size_t>(k)] == inner[k], ValueError,
+                   "tensor: tensors of different shapes in one list");
   }
 }
 
@@ -337,12 +345,14 @@ void bind_types(py::module_& m) {
       .def(py::init([](const std::string& text, std::optional<int> index) {
              const size_t colon = text.find(':');
              const std::string type = text.substr(0, colon);
-             DLCORE_CHECK(type == "cpu" || type == "cuda", RuntimeError, "device: expected 'cpu' or 'cuda' but got '", text, "'");
+             DLCORE_CHECK(type == "cpu" || type == "cuda", RuntimeError, "device: expected 'cpu' or 'cuda' but got '",
+                          text, "'");
              Device d{type == "cpu" ? DeviceType::CPU : DeviceType::CUDA, static_cast<int8_t>(index.value_or(0))};
              if (colon != std::string::npos) {
                const std::string digits = text.substr(colon + 1);
-               DLCORE_CHECK(!digits.empty() && digits.size() < 3 && digits.find_first_not_of("0123456789") == std::string::npos,
-                            RuntimeError, "device: bad index in '", text, "'");
+               DLCORE_CHECK(
+                   !digits.empty() && digits.size() < 3 && digits.find_first_not_of("0123456789") == std::string::npos,
+                   RuntimeError, "device: bad index in '", text, "'");
                d.index = static_cast<int8_t>(std::stoi(digits));
              }
              return d;
@@ -350,12 +360,14 @@ void bind_types(py::module_& m) {
            py::arg("type"), py::arg("index") = py::none())
       .def(py::init([](const Device& d) { return d; }))
       .def_property_readonly("type", [](Device d) { return d.type == DeviceType::CPU ? "cpu" : "cuda"; })
-      .def_property_readonly("index", [](Device d) -> std::optional<int> {
-        return d.type == DeviceType::CPU ? std::nullopt : std::optional<int>(d.index);
-      })
+      .def_property_readonly("index",
+                             [](Device d) -> std::optional<int> {
+                               return d.type == DeviceType::CPU ? std::nullopt : std::optional<int>(d.index);
+                             })
       .def("__eq__", [](Device a, py::object b) { return py::isinstance<Device>(b) && a == b.cast<Device>(); })
       .def("__hash__", [](Device d) { return static_cast<int>(d.type) * 256 + d.index; })
-      .def("__str__", [](Device d) { return d.type == DeviceType::CPU ? std::string("cpu") : "cuda:" + std::to_string(d.index); })
+      .def("__str__",
+           [](Device d) { return d.type == DeviceType::CPU ? std::string("cpu") : "cuda:" + std::to_string(d.index); })
       .def("__repr__", [](Device d) {
         return d.type == DeviceType::CPU ? std::string("device(type='cpu')")
                                          : "device(type='cuda', index=" + std::to_string(d.index) + ")";

@@ -12,8 +12,9 @@
 #include "core/check.h"
 #include "dlcore/memory.h"
 
-// Blocks are rounded up to size classes, eight to a power of two, and freed blocks wait in their class's list for the next
-// request. What waits is bounded by what the process has needed at its peak, so varying shapes cannot make it grow for ever.
+// Blocks are rounded up to size classes, eight to a power of two, and freed blocks wait in their class's list for the
+// next request. What waits is bounded by what the process has needed at its peak, so varying shapes cannot make it grow
+// for ever.
 namespace dlcore {
 namespace {
 
@@ -53,10 +54,10 @@ struct Pool {
   }
 };
 
-// Never destroyed: tensors in static variables may outlive any destructor order. A fork waits until nobody is in the middle
-// of a change, so that the child finds the lists whole and the lock free.
+// Never destroyed: tensors in static variables may outlive any destructor order. A fork waits until nobody is in the
+// middle of a change, so that the child finds the lists whole and the lock free.
 Pool& pool() {
-  static Pool& p = [] () -> Pool& {
+  static Pool& p = []() -> Pool& {
     static Pool* made = new Pool;
     pthread_atfork([] { made->mutex.lock(); }, [] { made->mutex.unlock(); }, [] { made->mutex.unlock(); });
     return *made;

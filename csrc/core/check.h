@@ -22,6 +22,7 @@ template <class E, class... Parts>
 
 }  // namespace dlcore
 
-// The message is built only where the condition fails: DLCORE_CHECK(k > 0, ValueError, "unfold: k must be positive, got ", k).
+// The message is built only where the condition fails: DLCORE_CHECK(k > 0, ValueError, "unfold: k must be positive, got
+// ", k).
 #define DLCORE_CHECK(condition, Kind, ...) \
   (__builtin_expect(static_cast<bool>(condition), 1) ? void(0) : ::dlcore::fail<::dlcore::Kind>(__VA_ARGS__))

@@ -11,10 +11,10 @@ struct Cost {
 
 // What the host program wants to happen around kernels; the Python bindings set these.
 struct HostHooks {
-  void* (*release)() = nullptr;        // before a long kernel: let other host threads run
-  void (*acquire)(void*) = nullptr;    // after it
-  bool (*interrupted)() = nullptr;     // during long work, now and then: does the user want to stop?
-  void (*raise_interrupt)() = nullptr; // throws the host's exception for that
+  void* (*release)() = nullptr;         // before a long kernel: let other host threads run
+  void (*acquire)(void*) = nullptr;     // after it
+  bool (*interrupted)() = nullptr;      // during long work, now and then: does the user want to stop?
+  void (*raise_interrupt)() = nullptr;  // throws the host's exception for that
 };
 DLCORE_API extern HostHooks host_hooks;
 

@@ -28,7 +28,8 @@ namespace {
 double cgroup_quota() {
   double quota = 0, period = 0;
   std::string text;
-  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> text >> period && text != "max") quota = std::atof(text.c_str());
+  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> text >> period && text != "max")
+    quota = std::atof(text.c_str());
   if (period <= 0 || quota <= 0) {
     std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
     if (!(q >> quota && p >> period)) return INFINITY;
@@ -123,7 +124,8 @@ void parallel_chunks(int64_t n, int64_t grain, ChunkFn fn, const void* context) 
     in_parallel = true;
     const bool watcher = omp_get_thread_num() == 0 && host_hooks.interrupted;
     int64_t last = watcher ? now_ns() : 0;
-    for (int64_t c; !stop.load(std::memory_order_relaxed) && (c = next.fetch_add(1, std::memory_order_relaxed)) < chunks;) {
+    for (int64_t c;
+         !stop.load(std::memory_order_relaxed) && (c = next.fetch_add(1, std::memory_order_relaxed)) < chunks;) {
       fn(context, c * grain, std::min(n, (c + 1) * grain));
       if (watcher && now_ns() - last > kInterruptPeriodNs) {
         if (host_hooks.interrupted()) stop = true;

@@ -25,8 +25,8 @@ template <class F>
     return;
   }
   parallel_chunks(
-      n, grain,
-      [](const void* context, int64_t begin, int64_t end) { (*static_cast<const F*>(context))(begin, end); }, &body);
+      n, grain, [](const void* context, int64_t begin, int64_t end) { (*static_cast<const F*>(context))(begin, end); },
+      &body);
 }
 
 }  // namespace dlcore

@@ -14,8 +14,8 @@ struct DLCORE_API Storage : RefCounted {
   int64_t bytes = 0;
   Device device;
   std::atomic<uint64_t> version{0};
-  bool read_only = false;            // memory of somebody who must not see writes (a read-only numpy array)
-  std::function<void()> release;     // frees memory that is not ours; empty for our own
+  bool read_only = false;         // memory of somebody who must not see writes (a read-only numpy array)
+  std::function<void()> release;  // frees memory that is not ours; empty for our own
 
   static void destroy(Storage* s);
 };

@@ -80,9 +80,15 @@ Tensor wrapped_number(Scalar value) {
   Tensor t = new_tensor({}, value.dtype());
   t.impl()->wrapped_number = true;
   switch (value.kind()) {
-    case Scalar::Kind::Bool: *static_cast<bool*>(t.raw_data()) = value.to_bool(); break;
-    case Scalar::Kind::Int: *static_cast<int64_t*>(t.raw_data()) = value.to_int(); break;
-    case Scalar::Kind::Float: *static_cast<double*>(t.raw_data()) = value.to_double(); break;
+    case Scalar::Kind::Bool:
+      *static_cast<bool*>(t.raw_data()) = value.to_bool();
+      break;
+    case Scalar::Kind::Int:
+      *static_cast<int64_t*>(t.raw_data()) = value.to_int();
+      break;
+    case Scalar::Kind::Float:
+      *static_cast<double*>(t.raw_data()) = value.to_double();
+      break;
   }
   return t;
 }
@@ -133,16 +139,26 @@ Scalar Tensor::item() const {
   DLCORE_CHECK(numel() == 1, RuntimeError, "item: expected a tensor with one element but got shape ", sizes());
   const void* p = impl_->data();
   switch (dtype()) {
-    case DType::Float32: return *static_cast<const float*>(p);
-    case DType::Float64: return *static_cast<const double*>(p);
-    case DType::BFloat16: return bf16_to_float(*static_cast<const uint16_t*>(p));
-    case DType::Float16: return fp16_to_float(*static_cast<const uint16_t*>(p));
-    case DType::Int8: return *static_cast<const int8_t*>(p);
-    case DType::Int16: return *static_cast<const int16_t*>(p);
-    case DType::Int32: return *static_cast<const int32_t*>(p);
-    case DType::Int64: return *static_cast<const int64_t*>(p);
-    case DType::UInt8: return *static_cast<const uint8_t*>(p);
-    case DType::Bool: return *static_cast<const uint8_t*>(p) != 0;
+    case DType::Float32:
+      return *static_cast<const float*>(p);
+    case DType::Float64:
+      return *static_cast<const double*>(p);
+    case DType::BFloat16:
+      return bf16_to_float(*static_cast<const uint16_t*>(p));
+    case DType::Float16:
+      return fp16_to_float(*static_cast<const uint16_t*>(p));
+    case DType::Int8:
+      return *static_cast<const int8_t*>(p);
+    case DType::Int16:
+      return *static_cast<const int16_t*>(p);
+    case DType::Int32:
+      return *static_cast<const int32_t*>(p);
+    case DType::Int64:
+      return *static_cast<const int64_t*>(p);
+    case DType::UInt8:
+      return *static_cast<const uint8_t*>(p);
+    case DType::Bool:
+      return *static_cast<const uint8_t*>(p) != 0;
   }
   return {};
 }

@@ -7,9 +7,9 @@
 #include "kernels/list.h"
 
 // The loop is cut into tiles of n1 x n0 elements. Where an operand's part of a tile is a row already (dense, of the
-// compute type) the row reads it in place; otherwise it is gathered into scratch that stays in the L1 cache, and a result
-// is scattered likewise. Tiles are 32 x 32 where an operand runs along another dimension than the result (a transpose),
-// long and flat where rows are long, and several short rows where they are short.
+// compute type) the row reads it in place; otherwise it is gathered into scratch that stays in the L1 cache, and a
+// result is scattered likewise. Tiles are 32 x 32 where an operand runs along another dimension than the result (a
+// transpose), long and flat where rows are long, and several short rows where they are short.
 namespace dlcore::kernel {
 namespace {
 
@@ -80,10 +80,10 @@ bool bring_transposed_dim(ElementwiseLoop& l) {
 
 struct Access {
   const ElementwiseOperand* operand;
-  DType row;               // what the row reads or writes
-  int64_t item;            // ... and its size
-  bool typed;              // memory holds that type
-  bool repeats = false;    // the same part of it is used by every tile
+  DType row;             // what the row reads or writes
+  int64_t item;          // ... and its size
+  bool typed;            // memory holds that type
+  bool repeats = false;  // the same part of it is used by every tile
   LoadTile load = nullptr;
 };
 
@@ -106,7 +106,8 @@ class Tiles {
 
   void run() const {
     const int64_t tile = tile0_ * tile1_;
-    parallel_for(count_, std::max<int64_t>(kGrain / tile, 1), [&](int64_t begin, int64_t end) { run_tiles(begin, end); });
+    parallel_for(count_, std::max<int64_t>(kGrain / tile, 1),
+                 [&](int64_t begin, int64_t end) { run_tiles(begin, end); });
   }
 
  private:
@@ -240,7 +241,8 @@ void order_dims(ElementwiseLoop& l, bool y_has_strides, int* order) {
     }
 }
 
-void run_elementwise(const KernelTable& table, ElementwiseOp op, DType compute, ElementwiseLoop& loop, const double* params) {
+void run_elementwise(const KernelTable& table, ElementwiseOp op, DType compute, ElementwiseLoop& loop,
+                     const double* params) {
   for (int d = 0; d < loop.ndim; ++d)
     if (loop.sizes[d] == 0) return;
   coalesce(loop);

@@ -7,8 +7,8 @@
 #include "kernels/index.h"
 #include "kernels/loss.h"
 #include "kernels/optim.h"
-#include "kernels/random.h"
 #include "kernels/pool.h"
+#include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/scan.h"
 #include "kernels/shape.h"
@@ -17,80 +17,78 @@
 
 namespace dlcore {
 
-#define DLCORE_KERNELS(KERNEL)                                                                        \
-  /* matrix engine: kernels/gemm.h, kernels/cpu/gemm.cpp */                                           \
-  KERNEL(gemm_workspace, int64_t(const kernel::GemmBatch&))                                           \
-  KERNEL(gemm, void(const kernel::GemmBatch&, void* workspace))                                       \
-  KERNEL(gemm_packed_a_size, int64_t(const kernel::Gemm&))                                            \
-  KERNEL(gemm_packed_b_size, int64_t(const kernel::Gemm&))                                            \
-  KERNEL(gemm_pack_a, void(const kernel::Gemm&, void* packed))                                        \
-  KERNEL(gemm_pack_b, void(const kernel::Gemm&, void* packed))                                        \
-  KERNEL(gemm_int64, void(const kernel::GemmBatch&))                                                  \
-  /* elements by index: kernels/index.h, kernels/cpu/index.cpp; false where an index is out of range */\
-  KERNEL(index_read, bool(const kernel::Indexed&, int64_t item, const void* x, void* y))              \
-  KERNEL(index_write, bool(const kernel::Indexed&, kernel::IndexWrite, DType, void* x, const void* y))\
-  /* elements by mask: kernels/index.h, kernels/cpu/mask.cpp */                                       \
-  KERNEL(mask_count, void(const uint8_t* mask, int64_t n, int64_t chunk, int64_t* counts))            \
-  KERNEL(masked_select, void(const kernel::Masked&, int64_t item, const void* x, void* y))            \
-  KERNEL(masked_scatter, void(const kernel::Masked&, int64_t item, void* x, const void* source))      \
-  KERNEL(mask_coordinates, void(const kernel::Masked&, int ndim, const int64_t* sizes, int64_t* y))   \
-  KERNEL(masked_fill, void(const kernel::MaskedFill&, int64_t item))                                  \
-  /* order: kernels/sort.h, kernels/cpu/sort.cpp */                                                   \
-  KERNEL(sort_workspace, int64_t(const kernel::Sort&))                                                \
-  KERNEL(sort, void(const kernel::Sort&, const void* x, void* y, int64_t* index, void* workspace))    \
-  KERNEL(topk_workspace, int64_t(const kernel::TopK&))                                                \
-  KERNEL(topk, void(const kernel::TopK&, const void* x, void* y, int64_t* index, void* workspace))    \
-  KERNEL(kthvalue, void(const kernel::Sort&, int64_t k, const void* x, void* y, int64_t* index))      \
-  KERNEL(searchsorted, void(const kernel::Search&))                                                   \
-  /* elementwise: kernels/elementwise.h, kernels/cpu/{elementwise,tiles}*.cpp */                      \
-  KERNEL(elementwise_row, kernel::Row(kernel::ElementwiseOp, DType compute))                          \
-  KERNEL(elementwise_load, kernel::LoadTile(DType storage, DType compute))                            \
-  KERNEL(elementwise_store, kernel::StoreTile(DType compute, DType storage))                          \
-  KERNEL(copy_tile, void(int64_t item, void* y, int64_t y0, int64_t y1, const void* x, int64_t x0,    \
-                         int64_t x1, int64_t n0, int64_t n1))                                         \
-  /* reductions: kernels/{reduce,scan}.h, kernels/cpu/{reduce,arg,moments,scan}.cpp */                \
-  KERNEL(reduce, void(const kernel::Reduce&))                                                         \
-  KERNEL(reduce_arg, void(const kernel::ReduceArg&))                                                  \
-  KERNEL(reduce_moments, void(const kernel::ReduceMoments&))                                          \
-  KERNEL(scan, void(const kernel::Scan&))                                                             \
-  /* exponentials along a dimension: kernels/softmax.h, kernels/cpu/softmax.cpp */                    \
-  KERNEL(logsumexp, void(const kernel::LogSumExp&))                                                   \
-  KERNEL(softmax, void(const kernel::Softmax&))                                                       \
-  KERNEL(softmax_backward, void(const kernel::SoftmaxBackward&))                                      \
-  /* losses: kernels/loss.h, kernels/cpu/{loss,pair_loss}.cpp */                                      \
-  KERNEL(cross_entropy, void(const kernel::CrossEntropy&))                                            \
-  KERNEL(cross_entropy_backward, void(const kernel::CrossEntropyBackward&))                           \
-  KERNEL(pair_loss, void(const kernel::PairLoss&))                                                    \
-  KERNEL(pair_loss_backward, void(const kernel::PairLossBackward&))                                   \
-  /* moving elements: kernels/shape.h, kernels/cpu/shape.cpp */                                       \
-  KERNEL(fill, void(const kernel::Fill&))                                                             \
-  KERNEL(range, void(const kernel::Range&))                                                           \
-  KERNEL(join, void(const kernel::Join&))                                                             \
-  /* convolution: kernels/conv.h, kernels/cpu/conv*.cpp */                                            \
-  KERNEL(conv2d_workspace, int64_t(const kernel::Conv2d&, kernel::ConvPass))                          \
-  KERNEL(conv2d_forward, void(const kernel::Conv2d&, const void* x, const void* w, const void* b,     \
-                              void* y, void* workspace))                                              \
-  KERNEL(conv2d_backward_data, void(const kernel::Conv2d&, const void* dy, const void* w, void* dx,   \
-                                    void* workspace))                                                 \
-  KERNEL(conv2d_backward_weight, void(const kernel::Conv2d&, const void* x, const void* dy, void* dw, \
-                                      void* db, void* workspace))                                     \
-  /* pooling: kernels/pool.h, kernels/cpu/pool.cpp */                                                 \
-  KERNEL(pool2d_workspace, int64_t(const kernel::Pool2d&, bool backward))                             \
-  KERNEL(max_pool2d_forward, void(const kernel::Pool2d&, const void* x, void* y, void* argmax,        \
-                                  void* workspace))                                                   \
-  KERNEL(max_pool2d_backward, void(const kernel::Pool2d&, const void* dy, const void* argmax,         \
-                                   void* dx, void* workspace))                                        \
-  KERNEL(max_pool2d_gather, void(const kernel::Pool2d&, const void* x, const void* argmax, void* y))  \
-  KERNEL(max_pool2d_indices, void(const kernel::Pool2d&, const void* argmax, int64_t* indices))       \
-  KERNEL(avg_pool2d_forward, void(const kernel::Pool2d&, const void* x, void* y, void* workspace))    \
-  KERNEL(avg_pool2d_backward, void(const kernel::Pool2d&, const void* dy, void* dx, void* workspace)) \
-  /* optimizer steps: kernels/optim.h, kernels/cpu/optim.cpp */                                       \
-  KERNEL(sgd_step, void(const kernel::Sgd&))                                                          \
-  KERNEL(adam_step, void(const kernel::Adam&))                                                        \
-  KERNEL(walk, void(const kernel::Walk&))                                                             \
-  KERNEL(triangle, void(const kernel::Triangle&))                                                     \
-  /* random numbers: kernels/random.h, kernels/cpu/random.cpp */                                      \
-  KERNEL(random, void(const kernel::Random&))                                                         \
+#define DLCORE_KERNELS(KERNEL)                                                                                        \
+  /* matrix engine: kernels/gemm.h, kernels/cpu/gemm.cpp */                                                           \
+  KERNEL(gemm_workspace, int64_t(const kernel::GemmBatch&))                                                           \
+  KERNEL(gemm, void(const kernel::GemmBatch&, void* workspace))                                                       \
+  KERNEL(gemm_packed_a_size, int64_t(const kernel::Gemm&))                                                            \
+  KERNEL(gemm_packed_b_size, int64_t(const kernel::Gemm&))                                                            \
+  KERNEL(gemm_pack_a, void(const kernel::Gemm&, void* packed))                                                        \
+  KERNEL(gemm_pack_b, void(const kernel::Gemm&, void* packed))                                                        \
+  KERNEL(gemm_int64, void(const kernel::GemmBatch&))                                                                  \
+  /* elements by index: kernels/index.h, kernels/cpu/index.cpp; false where an index is out of range */               \
+  KERNEL(index_read, bool(const kernel::Indexed&, int64_t item, const void* x, void* y))                              \
+  KERNEL(index_write, bool(const kernel::Indexed&, kernel::IndexWrite, DType, void* x, const void* y))                \
+  /* elements by mask: kernels/index.h, kernels/cpu/mask.cpp */                                                       \
+  KERNEL(mask_count, void(const uint8_t* mask, int64_t n, int64_t chunk, int64_t* counts))                            \
+  KERNEL(masked_select, void(const kernel::Masked&, int64_t item, const void* x, void* y))                            \
+  KERNEL(masked_scatter, void(const kernel::Masked&, int64_t item, void* x, const void* source))                      \
+  KERNEL(mask_coordinates, void(const kernel::Masked&, int ndim, const int64_t* sizes, int64_t* y))                   \
+  KERNEL(masked_fill, void(const kernel::MaskedFill&, int64_t item))                                                  \
+  /* order: kernels/sort.h, kernels/cpu/sort.cpp */                                                                   \
+  KERNEL(sort_workspace, int64_t(const kernel::Sort&))                                                                \
+  KERNEL(sort, void(const kernel::Sort&, const void* x, void* y, int64_t* index, void* workspace))                    \
+  KERNEL(topk_workspace, int64_t(const kernel::TopK&))                                                                \
+  KERNEL(topk, void(const kernel::TopK&, const void* x, void* y, int64_t* index, void* workspace))                    \
+  KERNEL(kthvalue, void(const kernel::Sort&, int64_t k, const void* x, void* y, int64_t* index))                      \
+  KERNEL(searchsorted, void(const kernel::Search&))                                                                   \
+  /* elementwise: kernels/elementwise.h, kernels/cpu/{elementwise,tiles}*.cpp */                                      \
+  KERNEL(elementwise_row, kernel::Row(kernel::ElementwiseOp, DType compute))                                          \
+  KERNEL(elementwise_load, kernel::LoadTile(DType storage, DType compute))                                            \
+  KERNEL(elementwise_store, kernel::StoreTile(DType compute, DType storage))                                          \
+  KERNEL(copy_tile, void(int64_t item, void* y, int64_t y0, int64_t y1, const void* x, int64_t x0, int64_t x1,        \
+                         int64_t n0, int64_t n1))                                                                     \
+  /* reductions: kernels/{reduce,scan}.h, kernels/cpu/{reduce,arg,moments,scan}.cpp */                                \
+  KERNEL(reduce, void(const kernel::Reduce&))                                                                         \
+  KERNEL(reduce_arg, void(const kernel::ReduceArg&))                                                                  \
+  KERNEL(reduce_moments, void(const kernel::ReduceMoments&))                                                          \
+  KERNEL(scan, void(const kernel::Scan&))                                                                             \
+  /* exponentials along a dimension: kernels/softmax.h, kernels/cpu/softmax.cpp */                                    \
+  KERNEL(logsumexp, void(const kernel::LogSumExp&))                                                                   \
+  KERNEL(softmax, void(const kernel::Softmax&))                                                                       \
+  KERNEL(softmax_backward, void(const kernel::SoftmaxBackward&))                                                      \
+  /* losses: kernels/loss.h, kernels/cpu/{loss,pair_loss}.cpp */                                                      \
+  KERNEL(cross_entropy, void(const kernel::CrossEntropy&))                                                            \
+  KERNEL(cross_entropy_backward, void(const kernel::CrossEntropyBackward&))                                           \
+  KERNEL(pair_loss, void(const kernel::PairLoss&))                                                                    \
+  KERNEL(pair_loss_backward, void(const kernel::PairLossBackward&))                                                   \
+  /* moving elements: kernels/shape.h, kernels/cpu/shape.cpp */                                                       \
+  KERNEL(fill, void(const kernel::Fill&))                                                                             \
+  KERNEL(range, void(const kernel::Range&))                                                                           \
+  KERNEL(join, void(const kernel::Join&))                                                                             \
+  /* convolution: kernels/conv.h, kernels/cpu/conv*.cpp */                                                            \
+  KERNEL(conv2d_workspace, int64_t(const kernel::Conv2d&, kernel::ConvPass))                                          \
+  KERNEL(conv2d_forward,                                                                                              \
+         void(const kernel::Conv2d&, const void* x, const void* w, const void* b, void* y, void* workspace))          \
+  KERNEL(conv2d_backward_data, void(const kernel::Conv2d&, const void* dy, const void* w, void* dx, void* workspace)) \
+  KERNEL(conv2d_backward_weight,                                                                                      \
+         void(const kernel::Conv2d&, const void* x, const void* dy, void* dw, void* db, void* workspace))             \
+  /* pooling: kernels/pool.h, kernels/cpu/pool.cpp */                                                                 \
+  KERNEL(pool2d_workspace, int64_t(const kernel::Pool2d&, bool backward))                                             \
+  KERNEL(max_pool2d_forward, void(const kernel::Pool2d&, const void* x, void* y, void* argmax, void* workspace))      \
+  KERNEL(max_pool2d_backward,                                                                                         \
+         void(const kernel::Pool2d&, const void* dy, const void* argmax, void* dx, void* workspace))                  \
+  KERNEL(max_pool2d_gather, void(const kernel::Pool2d&, const void* x, const void* argmax, void* y))                  \
+  KERNEL(max_pool2d_indices, void(const kernel::Pool2d&, const void* argmax, int64_t* indices))                       \
+  KERNEL(avg_pool2d_forward, void(const kernel::Pool2d&, const void* x, void* y, void* workspace))                    \
+  KERNEL(avg_pool2d_backward, void(const kernel::Pool2d&, const void* dy, void* dx, void* workspace))                 \
+  /* optimizer steps: kernels/optim.h, kernels/cpu/optim.cpp */                                                       \
+  KERNEL(sgd_step, void(const kernel::Sgd&))                                                                          \
+  KERNEL(adam_step, void(const kernel::Adam&))                                                                        \
+  KERNEL(walk, void(const kernel::Walk&))                                                                             \
+  KERNEL(triangle, void(const kernel::Triangle&))                                                                     \
+  /* random numbers: kernels/random.h, kernels/cpu/random.cpp */                                                      \
+  KERNEL(random, void(const kernel::Random&))                                                                         \
   KERNEL(permutation, void(const kernel::Permutation&))
 
 template <class Signature>

@@ -7,11 +7,11 @@ namespace dlcore::kernel {
 // ---- of pairs (x, t), d = x - t
 
 enum class PairLossOp : uint8_t {
-  Square,      // d^2
-  Abs,         // |d|
-  SmoothAbs,   // d^2 / (2 p) where |d| < p, else |d| - p / 2
-  Huber,       // d^2 / 2 where |d| <= p, else p (|d| - p / 2)
-  Bernoulli,   // -(t log x + (1 - t) log(1 - x)), logarithms at least -100
+  Square,           // d^2
+  Abs,              // |d|
+  SmoothAbs,        // d^2 / (2 p) where |d| < p, else |d| - p / 2
+  Huber,            // d^2 / 2 where |d| <= p, else p (|d| - p / 2)
+  Bernoulli,        // -(t log x + (1 - t) log(1 - x)), logarithms at least -100
   BernoulliLogits,  // (1 - t) x - (1 + (q - 1) t) log(sigmoid(x)), q = positive or 1
   KlDivergence,     // t (log t - x), 0 where t is 0
   KlDivergenceLog,  // exp(t) (t - x)
@@ -47,12 +47,13 @@ constexpr int64_t pair_loss_chunks(int64_t n) { return (n + kPairLossChunk - 1) 
 // ---- of samples with a class each, or a weight for each class
 //
 //   l = w_t (z - x_t),  z = log sum_c exp(x_c)                  class t, smoothing s = 0
-//   l = sum_c w_c q_c (z - x_c)                                 probabilities q, smoothed to (1 - s) q + s / C; a class is
+//   l = sum_c w_c q_c (z - x_c)                                 probabilities q, smoothed to (1 - s) q + s / C; a class
+//   is
 //                                                               the probability 1 of that class
 //   l = -w_t x_t                                                x are log-probabilities already (`logits` false), z = 0
 //
-// A sample of the class `ignore` has loss 0 and no weight. The total is divided by the samples' weight where `mean`: sum w_t,
-// or the number of samples for probabilities.
+// A sample of the class `ignore` has loss 0 and no weight. The total is divided by the samples' weight where `mean`:
+// sum w_t, or the number of samples for probabilities.
 
 enum class LossReduction : uint8_t { None, Mean, Sum };
 
@@ -75,8 +76,8 @@ struct CrossEntropy {
   int64_t* bad;              // (plan.blocks): a sample whose target is no class, or -1
 };
 
-// dx_c = g (a exp(x_c - z) - u_c), where u_c is the weight of (z - x_c) in l, and a = sum_c u_c; g = dy of the sample, or
-// dy / divisor. dq_c = g (1 - s) w_c (z - x_c).
+// dx_c = g (a exp(x_c - z) - u_c), where u_c is the weight of (z - x_c) in l, and a = sum_c u_c; g = dy of the sample,
+// or dy / divisor. dq_c = g (1 - s) w_c (z - x_c).
 struct CrossEntropyBackward {
   DType dtype;
   const void* x;

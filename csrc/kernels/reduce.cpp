@@ -63,7 +63,9 @@ constexpr int64_t kCached = 1 << 16, kLeastWidth = 16;  // elements
 
 SoftmaxPlan::SoftmaxPlan(const ReduceLoops& l)
     : whole(l.count <= (l.columns ? kCached / kLeastWidth : kCached)),
-      cut(l, whole ? std::clamp(kCached / 2 / std::max<int64_t>(l.count, 1), kLeastWidth, ReducePlan::kMaxWidth) : ReducePlan::kMaxWidth,
+      cut(l,
+          whole ? std::clamp(kCached / 2 / std::max<int64_t>(l.count, 1), kLeastWidth, ReducePlan::kMaxWidth)
+                : ReducePlan::kMaxWidth,
           !whole) {}
 
 }  // namespace dlcore::kernel

@@ -78,15 +78,15 @@ struct ReduceArg {
   bool largest;
   DType dtype;
   const void* x;
-  void* values;      // x's dtype; may be null
-  int64_t* indices;  // both in y's geometry
+  void* values;              // x's dtype; may be null
+  int64_t* indices;          // both in y's geometry
   const ReduceLoops& loops;  // the reduced dimensions must be in order of the index that is wanted
   const ReducePlan& plan;
   void* workspace;
 };
 
-// mean = sum x / n, var = sum (x - mean)^2 / max(n - correction, 0), or its square root. Sums run in float64, and deviations
-// are taken from the mean of each block before blocks are combined, so that a large mean costs no accuracy.
+// mean = sum x / n, var = sum (x - mean)^2 / max(n - correction, 0), or its square root. Sums run in float64, and
+// deviations are taken from the mean of each block before blocks are combined, so that a large mean costs no accuracy.
 struct ReduceMoments {
   DType dtype;
   const void* x;

@@ -7,9 +7,9 @@
 namespace dlcore {
 namespace kernel {
 
-#define DLCORE_DECLARE_TIER(tier)  \
-  namespace tier {                 \
-  void fill_tier(KernelTable& t);  \
+#define DLCORE_DECLARE_TIER(tier) \
+  namespace tier {                \
+  void fill_tier(KernelTable& t); \
   }
 DLCORE_DECLARE_TIER(baseline)
 DLCORE_DECLARE_TIER(avx2)

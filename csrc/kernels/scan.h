@@ -6,8 +6,8 @@ namespace dlcore::kernel {
 
 enum class ScanOp : uint8_t { Sum, Prod, LogSumExp, Max, Min };
 
-// Floats accumulate in float64, integers in int64. Max and Min also tell where the value in force comes from: the last of
-// equals, and NaN before all.
+// Floats accumulate in float64, integers in int64. Max and Min also tell where the value in force comes from: the last
+// of equals, and NaN before all.
 struct Scan {
   ScanOp op;
   DType x_dtype, y_dtype;

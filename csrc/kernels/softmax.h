@@ -14,8 +14,8 @@ struct LogSumExp {
   void* workspace;
 };
 
-// A dimension that stays in the cache is one task's, and read from memory once. A longer one is first folded to m and s = sum exp(x - m), in
-// chunks, and read again for the result.
+// A dimension that stays in the cache is one task's, and read from memory once. A longer one is first folded to m and s
+// = sum exp(x - m), in chunks, and read again for the result.
 struct SoftmaxPlan {
   bool whole;
   ReducePlan cut;

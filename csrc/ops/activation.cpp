@@ -15,11 +15,11 @@ Elementwise row(const char* name, ElementwiseOp op, const Tensor& x, const Param
   return {name, op, row_dtype(x.dtype()), x.dtype(), {a.p, a.q, a.r}};
 }
 
-// An activation whose derivative is a row too. The fused row gives dx in one pass; where the backward is itself recorded,
-// dx = dy * slope(x) in plain ops.
+// An activation whose derivative is a row too. The fused row gives dx in one pass; where the backward is itself
+// recorded, dx = dy * slope(x) in plain ops.
 template <class Slope>
-Tensor activation(const char* name, ElementwiseOp forward, ElementwiseOp backward, const Tensor& x, const Params& params,
-                  Slope slope) {
+Tensor activation(const char* name, ElementwiseOp forward, ElementwiseOp backward, const Tensor& x,
+                  const Params& params, Slope slope) {
   check_floating(name, x);
   Tensor y = compute(row(name, forward, x, params), {x});
   if (needs_graph(x))
@@ -85,7 +85,8 @@ Tensor rrelu(const Tensor& x, double lower, double upper, bool training, Generat
 
 Tensor prelu(const Tensor& x, const Tensor& slope) {
   check_floating("prelu", x);
-  DLCORE_CHECK(slope.dim() <= 1, RuntimeError, "prelu: weight must have at most one dimension, got shape ", slope.sizes());
+  DLCORE_CHECK(slope.dim() <= 1, RuntimeError, "prelu: weight must have at most one dimension, got shape ",
+               slope.sizes());
   Tensor a = slope;
   if (slope.numel() != 1) {
     const int64_t channels = x.dim() >= 2 ? x.size(1) : 1;
@@ -176,10 +177,11 @@ Tensor logsigmoid(const Tensor& x) {
 }
 
 Tensor hardswish(const Tensor& x) {
-  return activation("hardswish", ElementwiseOp::Hardswish, ElementwiseOp::HardswishBackward, x, {}, [](const Tensor& x) {
-    const Tensor inner = x / 3.0 + 0.5;
-    return where(le(x, number(-3)), number(0.0), where(lt(x, number(3)), inner, number(1.0)));
-  });
+  return activation("hardswish", ElementwiseOp::Hardswish, ElementwiseOp::HardswishBackward, x, {},
+                    [](const Tensor& x) {
+                      const Tensor inner = x / 3.0 + 0.5;
+                      return where(le(x, number(-3)), number(0.0), where(lt(x, number(3)), inner, number(1.0)));
+                    });
 }
 
 Tensor hardsigmoid(const Tensor& x) {

@@ -33,7 +33,8 @@ DType only_floating(const char* op, DType t) {
 
 // A number or zero-dimensional integer of a wider type than the result's wraps to it before it takes part.
 Tensor narrowed(const Tensor& x, DType t) {
-  const bool wide = x.dim() == 0 && is_integral(t, false) && is_integral(x.dtype(), false) && item_size(x.dtype()) >= item_size(t);
+  const bool wide =
+      x.dim() == 0 && is_integral(t, false) && is_integral(x.dtype(), false) && item_size(x.dtype()) >= item_size(t);
   return wide && item_size(t) < 4 ? to_dtype(x, t) : x;
 }
 
@@ -82,7 +83,8 @@ Sum plan_sum(const char* op, ElementwiseOp plain, const Tensor& a, const Tensor&
                ": alpha must be an integer where the inputs are integers, got ", alpha.to_double());
   DLCORE_CHECK(t == DType::Bool || alpha.kind() != Scalar::Kind::Bool, RuntimeError, op,
                ": alpha may be a bool only where the result is bool, got a result of type ", name(t));
-  return {{op, ElementwiseOp::AddScaled, row_dtype(t), t}, number(plain == ElementwiseOp::Sub ? negative(alpha) : alpha)};
+  return {{op, ElementwiseOp::AddScaled, row_dtype(t), t},
+          number(plain == ElementwiseOp::Sub ? negative(alpha) : alpha)};
 }
 Tensor sum_of(const Sum& s, const Tensor& a, const Tensor& b) {
   return s.alpha.defined() ? compute(s.e, {a, b, s.alpha}) : compute(s.e, {a, b});
@@ -94,8 +96,9 @@ Tensor sum_into(const char* name, const Sum& s, const Tensor& x, const Tensor& b
 }
 
 void check_sub(const Tensor& a, const Tensor& b) {
-  DLCORE_CHECK(a.dtype() != DType::Bool && b.dtype() != DType::Bool, RuntimeError,
-               "sub: a bool tensor cannot be subtracted or subtracted from; use logical_xor, bitwise_xor or logical_not");
+  DLCORE_CHECK(
+      a.dtype() != DType::Bool && b.dtype() != DType::Bool, RuntimeError,
+      "sub: a bool tensor cannot be subtracted or subtracted from; use logical_xor, bitwise_xor or logical_not");
 }
 
 }  // namespace
@@ -177,8 +180,9 @@ Tensor pass(const Tensor& dy, const Tensor&, const Tensor&) { return dy; }
 
 constexpr Binary floor_div{"div", ElementwiseOp::FloorDivide, no_bool, no_gradient, no_gradient};
 constexpr Binary trunc_div{"div", ElementwiseOp::TruncDivide, no_bool, no_gradient, no_gradient};
-constexpr Binary fmod_op{"fmod", ElementwiseOp::Fmod, no_bool, pass,
-                         +[](const Tensor& dy, const Tensor& a, const Tensor& b) { return neg(mul(dy, div(a, b, "trunc"))); }};
+constexpr Binary fmod_op{
+    "fmod", ElementwiseOp::Fmod, no_bool, pass,
+    +[](const Tensor& dy, const Tensor& a, const Tensor& b) { return neg(mul(dy, div(a, b, "trunc"))); }};
 constexpr Binary remainder_op{
     "remainder", ElementwiseOp::Remainder, no_bool, pass,
     +[](const Tensor& dy, const Tensor& a, const Tensor& b) { return neg(mul(dy, div(a, b, "floor"))); }};
@@ -187,8 +191,8 @@ constexpr Binary remainder_op{
 void check_divisor(const char* op, const Tensor& a, const Tensor& b) {
   if (is_floating(a.dtype()) || is_floating(b.dtype())) return;
   const Tensor zero = contiguous(compare(ElementwiseOp::Eq, b, number(0)));
-  DLCORE_CHECK(zero.numel() == 0 || !std::memchr(zero.raw_data(), 1, static_cast<size_t>(zero.numel())), RuntimeError, op,
-               ": integer division by zero (ZeroDivisionError)");
+  DLCORE_CHECK(zero.numel() == 0 || !std::memchr(zero.raw_data(), 1, static_cast<size_t>(zero.numel())), RuntimeError,
+               op, ": integer division by zero (ZeroDivisionError)");
 }
 
 const Binary& rounded_division(const char* op, const std::string& mode) {
@@ -257,10 +261,11 @@ Power plan_power(const Tensor& a, const Tensor& b) {
   ElementwiseOp op = ElementwiseOp::Pow;
   if (b.impl()->wrapped_number) {
     const double exponent = b.item().to_double();
-    DLCORE_CHECK(is_floating(t) || exponent >= 0, RuntimeError, "pow: integers have no negative integer powers, got exponent ",
-                 exponent);
+    DLCORE_CHECK(is_floating(t) || exponent >= 0, RuntimeError,
+                 "pow: integers have no negative integer powers, got exponent ", exponent);
     const double largest = std::ldexp(1.0, static_cast<int>(8 * item_size(t)) - (t == DType::UInt8 ? 0 : 1)) - 1;
-    DLCORE_CHECK(is_floating(t) || exponent <= largest, RuntimeError, "pow: exponent ", exponent, " does not fit into ", name(t));
+    DLCORE_CHECK(is_floating(t) || exponent <= largest, RuntimeError, "pow: exponent ", exponent, " does not fit into ",
+                 name(t));
     op = power_op(exponent, is_floating(t));
     if (op == ElementwiseOp::Copy && a.dtype() != t) op = ElementwiseOp::Pow;
   }
@@ -271,7 +276,9 @@ Tensor pow_da(const Tensor& dy, const Tensor& a, const Tensor& b) {
   if (b.impl()->wrapped_number) {
     const double p = b.item().to_double();
     if (p == 0) return no_gradient(dy, a, b);
-    return mul(dy, mul(p == 2 ? a : pow(a, number(b.dtype() == DType::Int64 ? Scalar(b.item().to_int() - 1) : Scalar(p - 1))), b));
+    return mul(
+        dy,
+        mul(p == 2 ? a : pow(a, number(b.dtype() == DType::Int64 ? Scalar(b.item().to_int() - 1) : Scalar(p - 1))), b));
   }
   // b a^(b - 1), and 0 (not 0 a^-1, which may be NaN) where b = 0
   const Tensor one_unless_0 = mul(compare(ElementwiseOp::Ne, b, number(0)), number(1));
@@ -343,13 +350,14 @@ constexpr Binary fmin_op{
 constexpr Binary atan2_op{
     "atan2", ElementwiseOp::Atan2, floating,
     +[](const Tensor& dy, const Tensor& a, const Tensor& b) { return mul(dy, div(b, add(mul(a, a), mul(b, b)))); },
-    +[](const Tensor& dy, const Tensor& a, const Tensor& b) { return neg(mul(dy, div(a, add(mul(a, a), mul(b, b))))); }};
-constexpr Binary xlogy_op{
-    "xlogy", ElementwiseOp::Xlogy, floating,
     +[](const Tensor& dy, const Tensor& a, const Tensor& b) {
-      return mul(dy, xlogy(compare(ElementwiseOp::Ne, a, number(0)), b));
-    },
-    +[](const Tensor& dy, const Tensor& a, const Tensor& b) { return mul(dy, div(a, b)); }};
+      return neg(mul(dy, div(a, add(mul(a, a), mul(b, b)))));
+    }};
+constexpr Binary xlogy_op{"xlogy", ElementwiseOp::Xlogy, floating,
+                          +[](const Tensor& dy, const Tensor& a, const Tensor& b) {
+                            return mul(dy, xlogy(compare(ElementwiseOp::Ne, a, number(0)), b));
+                          },
+                          +[](const Tensor& dy, const Tensor& a, const Tensor& b) { return mul(dy, div(a, b)); }};
 constexpr Binary logaddexp_op{
     "logaddexp", ElementwiseOp::LogAddExp, only_floating,
     +[](const Tensor& dy, const Tensor& a, const Tensor& b) { return mul(dy, sigmoid(sub(a, b))); },

@@ -10,12 +10,14 @@ Tensor compare(const char* name, ElementwiseOp op, const Tensor& a, const Tensor
 
 Tensor bitwise(const char* op_name, ElementwiseOp op, const Tensor& a, const Tensor& b) {
   const DType t = result_type(a, b);
-  DLCORE_CHECK(!is_floating(t), RuntimeError, op_name, ": expected integer or bool tensors but got ", name(a.dtype()), " and ",
-               name(b.dtype()));
+  DLCORE_CHECK(!is_floating(t), RuntimeError, op_name, ": expected integer or bool tensors but got ", name(a.dtype()),
+               " and ", name(b.dtype()));
   return compute({op_name, op, row_dtype(t), t}, {a, b});
 }
 
-Tensor test(const char* name, ElementwiseOp op, const Tensor& x) { return compute({name, op, row_dtype(x.dtype()), DType::Bool}, {x}); }
+Tensor test(const char* name, ElementwiseOp op, const Tensor& x) {
+  return compute({name, op, row_dtype(x.dtype()), DType::Bool}, {x});
+}
 
 }  // namespace
 
@@ -42,10 +44,13 @@ Tensor isfinite(const Tensor& x) {
 }
 
 Tensor isclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan) {
-  DLCORE_CHECK(a.dtype() == b.dtype(), RuntimeError, "isclose: expected tensors of the same dtype but got ", name(a.dtype()),
-               " and ", name(b.dtype()));
-  DLCORE_CHECK(rtol >= 0 && atol >= 0, RuntimeError, "isclose: rtol and atol must be at least 0, got ", rtol, " and ", atol);
-  return compute({"isclose", ElementwiseOp::IsClose, row_dtype(a.dtype()), DType::Bool, {rtol, atol, equal_nan ? 1.0 : 0.0}}, {a, b});
+  DLCORE_CHECK(a.dtype() == b.dtype(), RuntimeError, "isclose: expected tensors of the same dtype but got ",
+               name(a.dtype()), " and ", name(b.dtype()));
+  DLCORE_CHECK(rtol >= 0 && atol >= 0, RuntimeError, "isclose: rtol and atol must be at least 0, got ", rtol, " and ",
+               atol);
+  return compute(
+      {"isclose", ElementwiseOp::IsClose, row_dtype(a.dtype()), DType::Bool, {rtol, atol, equal_nan ? 1.0 : 0.0}},
+      {a, b});
 }
 
 bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan) {
@@ -53,8 +58,8 @@ bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool e
 }
 
 bool equal(const Tensor& a, const Tensor& b) {
-  DLCORE_CHECK(a.dtype() == b.dtype(), RuntimeError, "equal: expected tensors of the same dtype but got ", name(a.dtype()),
-               " and ", name(b.dtype()));
+  DLCORE_CHECK(a.dtype() == b.dtype(), RuntimeError, "equal: expected tensors of the same dtype but got ",
+               name(a.dtype()), " and ", name(b.dtype()));
   return a.sizes() == b.sizes() && all(eq(a, b)).item().to_bool();
 }
 
@@ -72,12 +77,17 @@ Tensor isin(const Tensor& elements, const Tensor& test_elements, bool, bool inve
 Tensor bitwise_and(const Tensor& a, const Tensor& b) { return bitwise("bitwise_and", ElementwiseOp::BitwiseAnd, a, b); }
 Tensor bitwise_or(const Tensor& a, const Tensor& b) { return bitwise("bitwise_or", ElementwiseOp::BitwiseOr, a, b); }
 Tensor bitwise_xor(const Tensor& a, const Tensor& b) { return bitwise("bitwise_xor", ElementwiseOp::BitwiseXor, a, b); }
-Tensor bitwise_left_shift(const Tensor& a, const Tensor& b) { return bitwise("bitwise_left_shift", ElementwiseOp::ShiftLeft, a, b); }
-Tensor bitwise_right_shift(const Tensor& a, const Tensor& b) { return bitwise("bitwise_right_shift", ElementwiseOp::ShiftRight, a, b); }
+Tensor bitwise_left_shift(const Tensor& a, const Tensor& b) {
+  return bitwise("bitwise_left_shift", ElementwiseOp::ShiftLeft, a, b);
+}
+Tensor bitwise_right_shift(const Tensor& a, const Tensor& b) {
+  return bitwise("bitwise_right_shift", ElementwiseOp::ShiftRight, a, b);
+}
 
 Tensor bitwise_not(const Tensor& x) {
   if (x.dtype() == DType::Bool) return logical_not(x);
-  DLCORE_CHECK(!is_floating(x.dtype()), RuntimeError, "bitwise_not: expected an integer or bool tensor but got ", name(x.dtype()));
+  DLCORE_CHECK(!is_floating(x.dtype()), RuntimeError, "bitwise_not: expected an integer or bool tensor but got ",
+               name(x.dtype()));
   return compute({"bitwise_not", ElementwiseOp::BitwiseNot, row_dtype(x.dtype()), x.dtype()}, {x});
 }
 

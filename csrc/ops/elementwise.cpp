@@ -28,8 +28,8 @@ struct DenseInputs {
   int64_t number[kMaxInputs];  // single elements converted to the row's type
 };
 
-// Where all inputs have the sizes, strides and row types of `like`, or are zero-dimensional, the row can run over them as
-// they lie in memory.
+// Where all inputs have the sizes, strides and row types of `like`, or are zero-dimensional, the row can run over them
+// as they lie in memory.
 bool dense_inputs(const Elementwise& e, const TensorImpl& like, TensorArgs inputs, DenseInputs& dense) {
   int k = 0;
   for (const Tensor& x : inputs) {
@@ -154,14 +154,19 @@ void compute_into(const Tensor& out, const Elementwise& e, TensorArgs inputs) {
         ++k;
       }
       switch (k) {
-        case 1: return compute_into(out, e, {copies[0]});
-        case 2: return compute_into(out, e, {copies[0], copies[1]});
-        case 3: return compute_into(out, e, {copies[0], copies[1], copies[2]});
-        default: return compute_into(out, e, {copies[0], copies[1], copies[2], copies[3]});
+        case 1:
+          return compute_into(out, e, {copies[0]});
+        case 2:
+          return compute_into(out, e, {copies[0], copies[1]});
+        case 3:
+          return compute_into(out, e, {copies[0], copies[1], copies[2]});
+        default:
+          return compute_into(out, e, {copies[0], copies[1], copies[2], copies[3]});
       }
     }
   DenseInputs dense;
-  if (e.op != ElementwiseOp::Copy && y.dtype == result_row_dtype(e) && dense_inputs(e, y, inputs, dense) && is_dense(y)) {
+  if (e.op != ElementwiseOp::Copy && y.dtype == result_row_dtype(e) && dense_inputs(e, y, inputs, dense) &&
+      is_dense(y)) {
     run_dense(e, y, dense, inputs);
     return;
   }

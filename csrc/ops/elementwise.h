@@ -20,16 +20,22 @@ using TensorArgs = std::initializer_list<TensorArg>;
 // The type that results of type t are computed in: float, double, int32 or int64.
 constexpr DType row_dtype(DType t) {
   switch (t) {
-    case DType::Float64: case DType::Int64: return t;
-    case DType::Float32: case DType::BFloat16: case DType::Float16: return DType::Float32;
-    default: return DType::Int32;
+    case DType::Float64:
+    case DType::Int64:
+      return t;
+    case DType::Float32:
+    case DType::BFloat16:
+    case DType::Float16:
+      return DType::Float32;
+    default:
+      return DType::Int32;
   }
 }
 
 struct Elementwise {
   const char* name;  // in messages and profiles
   ElementwiseOp op;
-  DType compute;     // float, double, int32 or int64
+  DType compute;  // float, double, int32 or int64
   DType result;
   double params[4] = {};
 };
@@ -42,7 +48,8 @@ void compute_into(const Tensor& out, const Elementwise& e, TensorArgs inputs);
 // The in-place twin of an op that is one kernel: written straight into x where nothing is recorded, else through
 // `out_of_place`, which gets x as it was.
 template <class F>
-Tensor inplace_op(const char* name, const Tensor& x, Elementwise e, TensorArgs inputs, bool recorded, const F& out_of_place) {
+Tensor inplace_op(const char* name, const Tensor& x, Elementwise e, TensorArgs inputs, bool recorded,
+                  const F& out_of_place) {
   if (recorded) return inplace(name, x, out_of_place);
   check_inplace(name, x);
   DLCORE_CHECK(can_cast(e.result, x.dtype()), RuntimeError, name, ": result type ", dlcore::name(e.result),

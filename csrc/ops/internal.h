@@ -1,5 +1,6 @@
 #pragma once
-// What ops share among themselves: dtype rules, the in-place twin of any op, and the few data movers that autograd needs.
+// What ops share among themselves: dtype rules, the in-place twin of any op, and the few data movers that autograd
+// needs.
 #include "autograd/node.h"
 #include "dlcore/ops.h"
 
@@ -32,18 +33,21 @@ std::optional<Dims> view_strides(IntSpan sizes, IntSpan strides, IntSpan new_siz
 
 // ---- data movers without history
 
-DLCORE_API void copy_data(const Tensor& to, const Tensor& from);         // broadcasts and casts; `to` is written in place (elementwise)
-DLCORE_API void add_into(const Tensor& sum, const Tensor& g);            // sum += g (elementwise)
-DLCORE_API Tensor clone_like(const Tensor& x, IntSpan strides);          // clone with these dense strides, keeps history (elementwise)
+DLCORE_API void copy_data(const Tensor& to,
+                          const Tensor& from);  // broadcasts and casts; `to` is written in place (elementwise)
+DLCORE_API void add_into(const Tensor& sum, const Tensor& g);  // sum += g (elementwise)
+DLCORE_API Tensor clone_like(const Tensor& x,
+                             IntSpan strides);  // clone with these dense strides, keeps history (elementwise)
 // x itself where it is contiguous, else a contiguous copy; differentiable
 DLCORE_API Tensor contiguous(const Tensor& x);
 
 // ---- differentiable helpers
 
-DLCORE_API Tensor to_dtype(const Tensor& x, DType dtype);                // x itself where it has that dtype (elementwise)
-DLCORE_API Tensor sum_to(const Tensor& x, IntSpan sizes);                // sums the dimensions that broadcasting added (reduction)
+DLCORE_API Tensor to_dtype(const Tensor& x, DType dtype);  // x itself where it has that dtype (elementwise)
+DLCORE_API Tensor sum_to(const Tensor& x, IntSpan sizes);  // sums the dimensions that broadcasting added (reduction)
 // Place of a strided view inside a base: both geometries are in elements of one storage (shape).
-// gather: the view's elements out of a tensor shaped like the base. scatter: zeros shaped like the base with dy added there.
+// gather: the view's elements out of a tensor shaped like the base. scatter: zeros shaped like the base with dy added
+// there.
 Tensor as_strided_gather(const Tensor& x, IntSpan base_sizes, IntSpan base_strides, int64_t base_offset, IntSpan sizes,
                          IntSpan strides, int64_t offset);
 Tensor as_strided_scatter(const Tensor& dy, IntSpan base_sizes, IntSpan base_strides, int64_t base_offset,

@@ -46,7 +46,8 @@ struct Epilogue {
   Tensor bias;  // (n), contiguous
 };
 
-// c (..., m, n) = alpha a (..., m, k) b (..., k, n) + beta c + bias; the batch dimensions of a and b broadcast to those of c.
+// c (..., m, n) = alpha a (..., m, k) b (..., k, n) + beta c + bias; the batch dimensions of a and b broadcast to those
+// of c.
 void product(const char* op, const Tensor& c, const Tensor& a, const Tensor& b, const Epilogue& e = {}) {
   const TensorImpl &x = *a.impl(), &y = *b.impl(), &z = *c.impl();
   const int64_t ia = x.ndim() - 2, ib = y.ndim() - 2, ic = z.ndim() - 2;
@@ -162,8 +163,8 @@ Tensor add_product(const Tensor& c, const Tensor& p, Scalar beta, Scalar alpha) 
 }
 
 void check_dims(const char* op, const char* argument, const Tensor& t, int64_t dims) {
-  DLCORE_CHECK(t.dim() == dims, RuntimeError, op, ": ", argument, " must have ", dims, " dimension", dims == 1 ? "" : "s",
-               ", got shape ", t.sizes());
+  DLCORE_CHECK(t.dim() == dims, RuntimeError, op, ": ", argument, " must have ", dims, " dimension",
+               dims == 1 ? "" : "s", ", got shape ", t.sizes());
 }
 
 void check_expandable(const char* op, const Tensor& c, IntSpan sizes) {
@@ -174,8 +175,8 @@ void check_expandable(const char* op, const Tensor& c, IntSpan sizes) {
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  DLCORE_CHECK(a.dim() > 0 && b.dim() > 0, RuntimeError, "matmul: both operands must have at least one dimension, got shapes ",
-               a.sizes(), " and ", b.sizes());
+  DLCORE_CHECK(a.dim() > 0 && b.dim() > 0, RuntimeError,
+               "matmul: both operands must have at least one dimension, got shapes ", a.sizes(), " and ", b.sizes());
   if (a.dim() >= 2 && b.dim() >= 2) return multiply("matmul", a, b);
   if (a.dim() == 1 && b.dim() == 1) return dot(a, b);
   if (a.dim() == 1) return squeeze(multiply("matmul", unsqueeze(a, 0), b), IntSpan{-2});
@@ -191,8 +192,8 @@ Tensor mm(const Tensor& a, const Tensor& b) {
 Tensor bmm(const Tensor& a, const Tensor& b) {
   check_dims("bmm", "input", a, 3);
   check_dims("bmm", "mat2", b, 3);
-  DLCORE_CHECK(a.size(0) == b.size(0), RuntimeError, "bmm: expected the same batch size, got shapes ", a.sizes(), " and ",
-               b.sizes());
+  DLCORE_CHECK(a.size(0) == b.size(0), RuntimeError, "bmm: expected the same batch size, got shapes ", a.sizes(),
+               " and ", b.sizes());
   return multiply("bmm", a, b);
 }
 
@@ -205,8 +206,8 @@ Tensor mv(const Tensor& a, const Tensor& x) {
 Tensor dot(const Tensor& a, const Tensor& b) {
   check_dims("dot", "input", a, 1);
   check_dims("dot", "tensor", b, 1);
-  DLCORE_CHECK(a.numel() == b.numel(), RuntimeError, "dot: expected vectors of the same length, got ", a.numel(), " and ",
-               b.numel());
+  DLCORE_CHECK(a.numel() == b.numel(), RuntimeError, "dot: expected vectors of the same length, got ", a.numel(),
+               " and ", b.numel());
   return reshape(multiply("dot", unsqueeze(a, 0), unsqueeze(b, 1)), {});
 }
 
@@ -218,8 +219,10 @@ Tensor inner(const Tensor& a, const Tensor& b) {
   Dims sizes = sizes_of(a);
   sizes.resize(sizes.size() - 1);
   for (int64_t i = 0; i + 1 < b.dim(); ++i) sizes.push_back(b.sizes()[i]);
-  const int64_t rows_a = k ? a.numel() / k : checked_numel("inner", IntSpan(a.sizes().data(), static_cast<size_t>(a.dim() - 1)));
-  const int64_t rows_b = k ? b.numel() / k : checked_numel("inner", IntSpan(b.sizes().data(), static_cast<size_t>(b.dim() - 1)));
+  const int64_t rows_a =
+      k ? a.numel() / k : checked_numel("inner", IntSpan(a.sizes().data(), static_cast<size_t>(a.dim() - 1)));
+  const int64_t rows_b =
+      k ? b.numel() / k : checked_numel("inner", IntSpan(b.sizes().data(), static_cast<size_t>(b.dim() - 1)));
   return reshape(multiply("inner", reshape(a, {rows_a, k}), mT(reshape(b, {rows_b, k}))), sizes);
 }
 
@@ -278,16 +281,16 @@ Tensor addbmm(const Tensor& c, const Tensor& a, const Tensor& b, Scalar beta, Sc
 
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
   DLCORE_CHECK(x.dim() >= 1, RuntimeError, "linear: input must have at least one dimension, got shape ", x.sizes());
-  DLCORE_CHECK(w.dim() == 2 || w.dim() == 1, RuntimeError, "linear: weight must have shape (out_features, in_features), got ",
-               w.sizes());
+  DLCORE_CHECK(w.dim() == 2 || w.dim() == 1, RuntimeError,
+               "linear: weight must have shape (out_features, in_features), got ", w.sizes());
   if (w.dim() == 1) return bias.defined() ? add(matmul(x, w), bias) : matmul(x, w);
   DLCORE_CHECK(x.sizes().back() == w.sizes()[1], RuntimeError, "linear: input must have ", w.sizes()[1],
                " features (the weight has shape ", w.sizes(), "), got shape ", x.sizes());
   check_same_dtype("linear", x, w);
   if (bias.defined()) {
     check_same_dtype("linear", x, bias);
-    DLCORE_CHECK(bias.sizes() == IntSpan{w.sizes()[0]}, RuntimeError, "linear: bias must have shape (", w.sizes()[0], ",), got ",
-                 bias.sizes());
+    DLCORE_CHECK(bias.sizes() == IntSpan{w.sizes()[0]}, RuntimeError, "linear: bias must have shape (", w.sizes()[0],
+                 ",), got ", bias.sizes());
   }
   const DType dtype = x.dtype(), in = product_dtype(dtype);
   if (in != dtype)

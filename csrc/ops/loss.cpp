@@ -45,13 +45,15 @@ struct EntropyResult {
 
 void check_target(const EntropyLoss& e, const Tensor& x, const Tensor& target) {
   const Dims& expected = e.classes.kept;
-  DLCORE_CHECK(is_integral(target.dtype(), false), RuntimeError, e.op, ": target must hold class numbers, or probabilities in ",
-               "input's shape ", x.sizes(), "; got ", name(target.dtype()), " of shape ", target.sizes());
+  DLCORE_CHECK(is_integral(target.dtype(), false), RuntimeError, e.op,
+               ": target must hold class numbers, or probabilities in ", "input's shape ", x.sizes(), "; got ",
+               name(target.dtype()), " of shape ", target.sizes());
   if (target.sizes() == IntSpan(expected)) return;
   DLCORE_CHECK(target.dim() == 0 || expected.empty() || target.size(0) == expected[0], ValueError, e.op,
-               ": target must have a class for each of the ", expected.empty() ? 1 : expected[0], " samples; got shape ",
-               target.sizes());
-  fail<RuntimeError>(e.op, ": target must have shape ", expected, " for input of shape ", x.sizes(), "; got ", target.sizes());
+               ": target must have a class for each of the ", expected.empty() ? 1 : expected[0],
+               " samples; got shape ", target.sizes());
+  fail<RuntimeError>(e.op, ": target must have shape ", expected, " for input of shape ", x.sizes(), "; got ",
+                     target.sizes());
 }
 
 // target: int64 classes, or probabilities in x's strides.
@@ -72,9 +74,10 @@ EntropyResult run_forward(const EntropyLoss& e, const Tensor& x, const Tensor& t
   }
   launch(e.op, {n * static_cast<double>(item_size(x.dtype())), 16 * n}, [&] {
     kernels().cross_entropy({x.dtype(), x.raw_data(), e.logits, soft ? nullptr : target.data<int64_t>(),
-                             soft ? target.raw_data() : nullptr, weight.defined() ? weight.raw_data() : nullptr, e.ignore,
-                             e.smoothing, e.reduction, l.loops, l.plan, result.loss.raw_data(), result.z.data<double>(),
-                             &result.divisor, static_cast<double*>(partial.data()), static_cast<int64_t*>(bad.data())});
+                             soft ? target.raw_data() : nullptr, weight.defined() ? weight.raw_data() : nullptr,
+                             e.ignore, e.smoothing, e.reduction, l.loops, l.plan, result.loss.raw_data(),
+                             result.z.data<double>(), &result.divisor, static_cast<double*>(partial.data()),
+                             static_cast<int64_t*>(bad.data())});
   });
   int64_t first = -1;
   for (int64_t b = 0; b < blocks; ++b)
@@ -88,8 +91,8 @@ struct EntropyGradients {
   Tensor dx, dq;
 };
 
-EntropyGradients run_backward(const EntropyLoss& e, const Tensor& dy, const Tensor& x, const Tensor& target, const Tensor& weight,
-                              const EntropyResult& forward, bool want_dx, bool want_dq) {
+EntropyGradients run_backward(const EntropyLoss& e, const Tensor& dy, const Tensor& x, const Tensor& target,
+                              const Tensor& weight, const EntropyResult& forward, bool want_dx, bool want_dq) {
   const bool soft = is_floating(target.dtype());
   const auto like = [&](bool want) { return want ? new_tensor(x.sizes(), x.strides(), x.dtype()) : Tensor(); };
   EntropyGradients result{like(want_dx), like(want_dq)};
@@ -99,11 +102,11 @@ EntropyGradients run_backward(const EntropyLoss& e, const Tensor& dy, const Tens
   const double n = static_cast<double>(x.numel());
   const double scale = e.reduction == LossReduction::Mean ? 1 / forward.divisor : 1;
   launch(e.backward_op, {2 * n * static_cast<double>(item_size(x.dtype())), 16 * n}, [&] {
-    kernels().cross_entropy_backward({x.dtype(), x.raw_data(), e.logits, soft ? nullptr : target.data<int64_t>(),
-                                      soft ? target.raw_data() : nullptr, weight.defined() ? weight.raw_data() : nullptr,
-                                      e.ignore, e.smoothing, l.loops, l.plan, forward.z.data<double>(), each.raw_data(),
-                                      e.reduction == LossReduction::None, scale, want_dx ? result.dx.raw_data() : nullptr,
-                                      want_dq ? result.dq.raw_data() : nullptr});
+    kernels().cross_entropy_backward(
+        {x.dtype(), x.raw_data(), e.logits, soft ? nullptr : target.data<int64_t>(), soft ? target.raw_data() : nullptr,
+         weight.defined() ? weight.raw_data() : nullptr, e.ignore, e.smoothing, l.loops, l.plan,
+         forward.z.data<double>(), each.raw_data(), e.reduction == LossReduction::None, scale,
+         want_dx ? result.dx.raw_data() : nullptr, want_dq ? result.dq.raw_data() : nullptr});
   });
   return result;
 }
@@ -132,15 +135,17 @@ EntropyGradients composed_backward(const EntropyLoss& e, const Tensor& dy, const
 }
 
 Tensor entropy_loss(EntropyLoss e, const Tensor& input, const Tensor& target, const Tensor& weight) {
-  DLCORE_CHECK(is_floating(input.dtype()), NotImplementedError, e.op, ": input must be floating point; got ", name(input.dtype()));
-  DLCORE_CHECK(input.dim() >= 1, RuntimeError, e.op, ": input must have a dimension of classes; got shape ", input.sizes());
+  DLCORE_CHECK(is_floating(input.dtype()), NotImplementedError, e.op, ": input must be floating point; got ",
+               name(input.dtype()));
+  DLCORE_CHECK(input.dim() >= 1, RuntimeError, e.op, ": input must have a dimension of classes; got shape ",
+               input.sizes());
   e.classes = Reduced(input, uint64_t{1} << (input.dim() > 1 ? 1 : 0));
   const int64_t count = input.size(e.dim());
   DLCORE_CHECK(!weight.defined() || (weight.dim() == 1 && weight.numel() == count), RuntimeError, e.op,
                ": weight must have one element for each of the ", count, " classes; got shape ", weight.sizes());
   const bool soft = e.logits && is_floating(target.dtype()) && target.sizes() == input.sizes();
-  DLCORE_CHECK(!soft || e.ignore < 0, RuntimeError, e.op, ": ignore_index must not be given with probabilities as target; got ",
-               e.ignore);
+  DLCORE_CHECK(!soft || e.ignore < 0, RuntimeError, e.op,
+               ": ignore_index must not be given with probabilities as target; got ", e.ignore);
   if (!soft) check_target(e, input, target);
 
   const Tensor x = is_dense(*input.impl()) ? input : contiguous(input);
@@ -156,9 +161,8 @@ Tensor entropy_loss(EntropyLoss e, const Tensor& input, const Tensor& target, co
   Tensor loss = result.loss;
   result.loss = {};
   record(e.op, loss, {x, q}, [e, x = Saved(x), q = Saved(q), w, result](Gradients& g) {
-    const EntropyGradients d = is_grad_enabled()
-                                   ? composed_backward(e, g.dy(), x(), q(), w, result.divisor)
-                                   : run_backward(e, g.dy(), x(), q(), w, result, g.needs(0), g.needs(1));
+    const EntropyGradients d = is_grad_enabled() ? composed_backward(e, g.dy(), x(), q(), w, result.divisor)
+                                                 : run_backward(e, g.dy(), x(), q(), w, result, g.needs(0), g.needs(1));
     g.set(0, [&] { return d.dx; });
     g.set(1, [&] { return d.dq; });
   });

@@ -22,24 +22,37 @@ struct PairLoss {
 // dl/dx and dl/dt in plain ops, for second derivatives; q is the weight of positives. The kernels compute the same.
 Tensor slope_of_x(const PairLoss& l, const Tensor& x, const Tensor& t, const Tensor& q) {
   switch (l.kind) {
-    case PairLossOp::Square: return (x - t) * 2;
-    case PairLossOp::Abs: return sign(x - t);
-    case PairLossOp::SmoothAbs: return clamp((x - t) / l.p, -1, 1);
-    case PairLossOp::Huber: return clamp(x - t, -l.p, l.p);
-    case PairLossOp::Bernoulli: return (x - t) / clamp_min((1 - x) * x, number(1e-12));
-    case PairLossOp::BernoulliLogits: return (1 - t) - (q.defined() ? (q - 1) * t + 1 : t * 0 + 1) * sigmoid(-x);
-    case PairLossOp::KlDivergence: return -t;
-    case PairLossOp::KlDivergenceLog: return -exp(t);
+    case PairLossOp::Square:
+      return (x - t) * 2;
+    case PairLossOp::Abs:
+      return sign(x - t);
+    case PairLossOp::SmoothAbs:
+      return clamp((x - t) / l.p, -1, 1);
+    case PairLossOp::Huber:
+      return clamp(x - t, -l.p, l.p);
+    case PairLossOp::Bernoulli:
+      return (x - t) / clamp_min((1 - x) * x, number(1e-12));
+    case PairLossOp::BernoulliLogits:
+      return (1 - t) - (q.defined() ? (q - 1) * t + 1 : t * 0 + 1) * sigmoid(-x);
+    case PairLossOp::KlDivergence:
+      return -t;
+    case PairLossOp::KlDivergenceLog:
+      return -exp(t);
   }
   return {};
 }
 Tensor slope_of_t(const PairLoss& l, const Tensor& x, const Tensor& t, const Tensor& q) {
   switch (l.kind) {
-    case PairLossOp::Bernoulli: return log1p(-x) - log(x);
-    case PairLossOp::BernoulliLogits: return q.defined() ? (1 - q) * log(sigmoid(x)) - x : -x;
-    case PairLossOp::KlDivergence: return log(t) + 1 - x;
-    case PairLossOp::KlDivergenceLog: return exp(t) * (t - x + 1);
-    default: return -slope_of_x(l, x, t, q);
+    case PairLossOp::Bernoulli:
+      return log1p(-x) - log(x);
+    case PairLossOp::BernoulliLogits:
+      return q.defined() ? (1 - q) * log(sigmoid(x)) - x : -x;
+    case PairLossOp::KlDivergence:
+      return log(t) + 1 - x;
+    case PairLossOp::KlDivergenceLog:
+      return exp(t) * (t - x + 1);
+    default:
+      return -slope_of_x(l, x, t, q);
   }
 }
 
@@ -56,14 +69,17 @@ Tensor run_forward(const PairLoss& l, const PairInputs& in) {
   Tensor y = total ? new_tensor({}, in.x.dtype()) : new_tensor(in.x.sizes(), in.x.strides(), in.x.dtype());
   const Workspace partial(total ? 8 * kernel::pair_loss_chunks(n) : 0);
   launch(l.op, {2 * static_cast<double>(n * item_size(in.x.dtype())), 4 * static_cast<double>(n)}, [&] {
-    kernels().pair_loss({l.kind, in.x.dtype(), n, in.x.raw_data(), in.t.raw_data(), data_of(in.weight), data_of(in.positive),
-                         l.p, 1 / l.divisor, y.raw_data(), total, static_cast<double*>(partial.data())});
+    kernels().pair_loss({l.kind, in.x.dtype(), n, in.x.raw_data(), in.t.raw_data(), data_of(in.weight),
+                         data_of(in.positive), l.p, 1 / l.divisor, y.raw_data(), total,
+                         static_cast<double*>(partial.data())});
   });
   return y;
 }
 
 void run_backward(const PairLoss& l, const PairInputs& in, Gradients& g) {
-  const auto like_x = [&](bool want) { return want ? new_tensor(in.x.sizes(), in.x.strides(), in.x.dtype()) : Tensor(); };
+  const auto like_x = [&](bool want) {
+    return want ? new_tensor(in.x.sizes(), in.x.strides(), in.x.dtype()) : Tensor();
+  };
   const Tensor dx = like_x(g.needs(0)), dt = like_x(g.needs(1));
   const bool total = l.reduction != LossReduction::None;
   const Tensor& dy = g.dy();
@@ -71,7 +87,8 @@ void run_backward(const PairLoss& l, const PairInputs& in, Gradients& g) {
   const int64_t n = in.x.numel();
   launch(l.backward_op, {3 * static_cast<double>(n * item_size(in.x.dtype())), 4 * static_cast<double>(n)}, [&] {
     kernels().pair_loss_backward({l.kind, in.x.dtype(), n, in.x.raw_data(), in.t.raw_data(), data_of(in.weight),
-                                  data_of(in.positive), each.raw_data(), l.p, 1 / l.divisor, total, data_of(dx), data_of(dt)});
+                                  data_of(in.positive), each.raw_data(), l.p, 1 / l.divisor, total, data_of(dx),
+                                  data_of(dt)});
   });
   g.set(0, [&] { return dx; });
   g.set(1, [&] { return dt; });
@@ -84,7 +101,8 @@ void composed_backward(const PairLoss& l, const PairInputs& in, Gradients& g) {
   g.set(1, [&] { return scale * slope_of_t(l, in.x, in.t, in.positive); });
 }
 
-Tensor pair_loss(PairLoss l, const Tensor& input, const Tensor& target, const Tensor& weight = {}, const Tensor& positive = {}) {
+Tensor pair_loss(PairLoss l, const Tensor& input, const Tensor& target, const Tensor& weight = {},
+                 const Tensor& positive = {}) {
   const DType dtype = result_type(input, target);
   DLCORE_CHECK(is_floating(dtype), NotImplementedError, l.op, ": input must be floating point; got ", name(dtype));
   DLCORE_CHECK(!requires_grad(weight) && !requires_grad(positive), NotImplementedError, l.op,
@@ -96,7 +114,9 @@ Tensor pair_loss(PairLoss l, const Tensor& input, const Tensor& target, const Te
   };
   PairInputs in{fit(input), fit(target), {}, {}};
   if (!is_dense(*in.x.impl())) in.x = contiguous(in.x);
-  const auto as_x = [&](const Tensor& t) { return IntSpan(t.strides()) == in.x.strides() ? t : clone_like(t, in.x.strides()); };
+  const auto as_x = [&](const Tensor& t) {
+    return IntSpan(t.strides()) == in.x.strides() ? t : clone_like(t, in.x.strides());
+  };
   in.t = as_x(in.t);
   if (weight.defined()) in.weight = as_x(fit(weight));
   if (positive.defined()) in.positive = as_x(fit(positive));
@@ -113,10 +133,12 @@ Tensor pair_loss(PairLoss l, const Tensor& input, const Tensor& target, const Te
 }  // namespace
 
 Tensor mse_loss(const Tensor& input, const Tensor& target, const std::string& reduction) {
-  return pair_loss({"mse_loss", "mse_loss_backward", PairLossOp::Square, loss_reduction("mse_loss", reduction)}, input, target);
+  return pair_loss({"mse_loss", "mse_loss_backward", PairLossOp::Square, loss_reduction("mse_loss", reduction)}, input,
+                   target);
 }
 Tensor l1_loss(const Tensor& input, const Tensor& target, const std::string& reduction) {
-  return pair_loss({"l1_loss", "l1_loss_backward", PairLossOp::Abs, loss_reduction("l1_loss", reduction)}, input, target);
+  return pair_loss({"l1_loss", "l1_loss_backward", PairLossOp::Abs, loss_reduction("l1_loss", reduction)}, input,
+                   target);
 }
 Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, const std::string& reduction, double beta) {
   DLCORE_CHECK(beta >= 0, RuntimeError, "smooth_l1_loss: beta must not be negative; got ", beta);
@@ -126,27 +148,29 @@ Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, const std::stri
 }
 Tensor huber_loss(const Tensor& input, const Tensor& target, const std::string& reduction, double delta) {
   DLCORE_CHECK(delta > 0, RuntimeError, "huber_loss: delta must be positive; got ", delta);
-  return pair_loss({"huber_loss", "huber_loss_backward", PairLossOp::Huber, loss_reduction("huber_loss", reduction), delta}, input,
-                   target);
+  return pair_loss(
+      {"huber_loss", "huber_loss_backward", PairLossOp::Huber, loss_reduction("huber_loss", reduction), delta}, input,
+      target);
 }
 
 namespace {
 
 void check_same_shape(const char* op, const Tensor& input, const Tensor& target) {
-  DLCORE_CHECK(input.sizes() == target.sizes(), ValueError, op, ": target must have input's shape ", input.sizes(), "; got ",
-               target.sizes());
+  DLCORE_CHECK(input.sizes() == target.sizes(), ValueError, op, ": target must have input's shape ", input.sizes(),
+               "; got ", target.sizes());
 }
 
 }  // namespace
 
-Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight, const std::string& reduction) {
+Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight,
+                            const std::string& reduction) {
   check_same_shape("binary_cross_entropy", input, target);
   if (input.numel() > 0) {
     NoGrad no_grad;
     const auto [least, most] = aminmax(input);
     DLCORE_CHECK(least.item().to_double() >= 0 && most.item().to_double() <= 1, RuntimeError,
-                 "binary_cross_entropy: input must be between 0 and 1; got values from ", least.item().to_double(), " to ",
-                 most.item().to_double());
+                 "binary_cross_entropy: input must be between 0 and 1; got values from ", least.item().to_double(),
+                 " to ", most.item().to_double());
   }
   return pair_loss({"binary_cross_entropy", "binary_cross_entropy_backward", PairLossOp::Bernoulli,
                     loss_reduction("binary_cross_entropy", reduction)},
@@ -156,8 +180,8 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Ten
 Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const Tensor& weight,
                                         const Tensor& pos_weight, const std::string& reduction) {
   check_same_shape("binary_cross_entropy_with_logits", input, target);
-  return pair_loss({"binary_cross_entropy_with_logits", "binary_cross_entropy_with_logits_backward", PairLossOp::BernoulliLogits,
-                    loss_reduction("binary_cross_entropy_with_logits", reduction)},
+  return pair_loss({"binary_cross_entropy_with_logits", "binary_cross_entropy_with_logits_backward",
+                    PairLossOp::BernoulliLogits, loss_reduction("binary_cross_entropy_with_logits", reduction)},
                    input, target, weight, pos_weight);
 }
 

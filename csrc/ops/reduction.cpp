@@ -60,8 +60,8 @@ Tensor fold(const Fold& f, const Tensor& x, const Reduced& r, const Dims& sizes,
   if (y.numel() == 0) return y;
   const FoldArguments a(x, r);
   launch(f.name, a.cost, [&] {
-    kernels().reduce({f.op, x.dtype(), dtype, x.raw_data(), y.raw_data(), a.loops, a.plan, a.scratch.data(), f.scale, f.p,
-                      f.finish});
+    kernels().reduce({f.op, x.dtype(), dtype, x.raw_data(), y.raw_data(), a.loops, a.plan, a.scratch.data(), f.scale,
+                      f.p, f.finish});
   });
   return y;
 }
@@ -88,7 +88,8 @@ Tensor share_evenly(const Tensor& dy, const Tensor& mask, const Reduced& r) {
 Tensor sum_over(const Tensor& x, const Reduced& r, const Dims& sizes) {
   Tensor y = fold({"sum", ReduceOp::Sum}, x, r, sizes, is_floating(x.dtype()) ? x.dtype() : DType::Int64);
   if (needs_graph(x))
-    record("sum", y, {x}, [r, x_sizes = sizes_of(x)](Gradients& g) { g.set(0, [&] { return spread(g.dy(), x_sizes, r); }); });
+    record("sum", y, {x},
+           [r, x_sizes = sizes_of(x)](Gradients& g) { g.set(0, [&] { return spread(g.dy(), x_sizes, r); }); });
   return y;
 }
 
@@ -96,9 +97,8 @@ Tensor mean_over(const Tensor& x, const Reduced& r, const Dims& sizes) {
   const double n = static_cast<double>(r.count);  // where it is 0, the mean is 0 * infinity: NaN
   Tensor y = fold({"mean", ReduceOp::Sum, 1 / n}, x, r, sizes, x.dtype());
   if (needs_graph(x))
-    record("mean", y, {x}, [r, n, x_sizes = sizes_of(x)](Gradients& g) {
-      g.set(0, [&] { return spread(g.dy() / n, x_sizes, r); });
-    });
+    record("mean", y, {x},
+           [r, n, x_sizes = sizes_of(x)](Gradients& g) { g.set(0, [&] { return spread(g.dy() / n, x_sizes, r); }); });
   return y;
 }
 
@@ -169,7 +169,10 @@ Tensor prod_backward(const Tensor& dy, const Tensor& x, const Tensor& y, Dim dim
 Tensor prod(const Tensor& x, Dim dim, bool keepdim, OptionalDType dtype) {
   if (dtype && *dtype != x.dtype()) return prod(to_dtype(x, *dtype), dim, keepdim, dtype);
   const Reduced r(x, dim_mask("prod", x, dim));
-  Tensor y = fold({"prod", ReduceOp::Prod}, x, r, r.sizes(keepdim), dtype ? *dtype : is_floating(x.dtype()) ? x.dtype() : DType::Int64);
+  Tensor y = fold({"prod", ReduceOp::Prod}, x, r, r.sizes(keepdim),
+                  dtype                    ? *dtype
+                  : is_floating(x.dtype()) ? x.dtype()
+                                           : DType::Int64);
   record("prod", y, {x}, [x = Saved(x), y = Saved::output(y), dim, r](Gradients& g) {
     g.set(0, [&] { return prod_backward(g.dy(), x(), y.get(g), dim, r); });
   });
@@ -242,12 +245,8 @@ Tensor select_backward(const Tensor& dy, const Tensor& indices, const Dims& x_si
   return keepdim ? scatter(zero, dim, indices, dy) : scatter(zero, dim, unsqueeze(indices, dim), unsqueeze(dy, dim));
 }
 
-Tensor amax(const Tensor& x, DimList dim, bool keepdim) {
-  return extreme("amax", ReduceOp::Max, x, dim, keepdim);
-}
-Tensor amin(const Tensor& x, DimList dim, bool keepdim) {
-  return extreme("amin", ReduceOp::Min, x, dim, keepdim);
-}
+Tensor amax(const Tensor& x, DimList dim, bool keepdim) { return extreme("amax", ReduceOp::Max, x, dim, keepdim); }
+Tensor amin(const Tensor& x, DimList dim, bool keepdim) { return extreme("amin", ReduceOp::Min, x, dim, keepdim); }
 std::tuple<Tensor, Tensor> aminmax(const Tensor& x, Dim dim, bool keepdim) {
   const int64_t d = dim.value_or(0);
   const DimList dims = dim ? DimList(IntSpan(&d, 1)) : std::nullopt;

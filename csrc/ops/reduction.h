@@ -7,8 +7,8 @@
 
 namespace dlcore {
 
-// Bit d for each dimension d that `dim` names; all where there is no list, or an empty one. Throws on one out of range or
-// named twice.
+// Bit d for each dimension d that `dim` names; all where there is no list, or an empty one. Throws on one out of range
+// or named twice.
 uint64_t dim_mask(const char* op, const Tensor& x, DimList dim);
 uint64_t dim_mask(const char* op, const Tensor& x, Dim dim);
 

@@ -1,5 +1,5 @@
-#include "kernels/registry.h"
 #include "kernels/scan.h"
+#include "kernels/registry.h"
 #include "ops/reduction.h"
 
 // Running results. The gradient of a running sum is a running sum from the other end, so the kernel is given negative
@@ -11,7 +11,8 @@ using kernel::ScanOp;
 namespace {
 
 // Values, and for extremes where they come from.
-std::tuple<Tensor, Tensor> scan(const char* op, ScanOp kind, const Tensor& x, int64_t dim, DType dtype, bool reverse = false) {
+std::tuple<Tensor, Tensor> scan(const char* op, ScanOp kind, const Tensor& x, int64_t dim, DType dtype,
+                                bool reverse = false) {
   const bool extreme = kind == ScanOp::Max || kind == ScanOp::Min;
   Tensor y = new_tensor(x.sizes(), dtype);
   Tensor indices = extreme ? new_tensor(x.sizes(), DType::Int64) : Tensor();
@@ -45,12 +46,13 @@ DType sum_dtype(const Tensor& x) { return is_floating(x.dtype()) ? x.dtype() : D
 
 Tensor running_sum(const Tensor& x, int64_t dim, bool reverse) {
   Tensor y = std::get<0>(scan("cumsum", ScanOp::Sum, x, dim, sum_dtype(x), reverse));
-  record("cumsum", y, {x}, [dim, reverse](Gradients& g) { g.set(0, [&] { return running_sum(g.dy(), dim, !reverse); }); });
+  record("cumsum", y, {x},
+         [dim, reverse](Gradients& g) { g.set(0, [&] { return running_sum(g.dy(), dim, !reverse); }); });
   return y;
 }
 
-// Without zeros dx_i = sum_j>=i dy_j y_j / x_i. From the first zero on all y are 0, and so are the derivatives by later x;
-// the derivative by that zero itself is the same sum for x with a 1 in its place.
+// Without zeros dx_i = sum_j>=i dy_j y_j / x_i. From the first zero on all y are 0, and so are the derivatives by later
+// x; the derivative by that zero itself is the same sum for x with a 1 in its place.
 Tensor cumprod_backward(const Tensor& dy, const Tensor& x, const Tensor& y, int64_t dim) {
   const Tensor usual = running_sum(dy * y, dim, true);
   if (all(x).item().to_bool()) return usual / x;
@@ -106,11 +108,16 @@ Tensor cumprod(const Tensor& input, int64_t dim, OptionalDType dtype) {
 }
 
 Tensor logcumsumexp(const Tensor& x, int64_t dim) {
-  DLCORE_CHECK(is_floating(x.dtype()), NotImplementedError, "logcumsumexp: input must be floating point; got ", name(x.dtype()));
+  DLCORE_CHECK(is_floating(x.dtype()), NotImplementedError, "logcumsumexp: input must be floating point; got ",
+               name(x.dtype()));
   return logcumsumexp_from(x, wrap_dim("logcumsumexp", dim, x.dim()), false);
 }
 
-std::tuple<Tensor, Tensor> cummax(const Tensor& x, int64_t dim) { return running_extreme("cummax", ScanOp::Max, x, dim); }
-std::tuple<Tensor, Tensor> cummin(const Tensor& x, int64_t dim) { return running_extreme("cummin", ScanOp::Min, x, dim); }
+std::tuple<Tensor, Tensor> cummax(const Tensor& x, int64_t dim) {
+  return running_extreme("cummax", ScanOp::Max, x, dim);
+}
+std::tuple<Tensor, Tensor> cummin(const Tensor& x, int64_t dim) {
+  return running_extreme("cummin", ScanOp::Min, x, dim);
+}
 
 }  // namespace dlcore

@@ -14,9 +14,8 @@ Tensor logsumexp_over(const Tensor& x, const Reduced& r, const Dims& sizes) {
   Tensor y = new_tensor(sizes, x.dtype());
   if (y.numel() > 0) {
     const FoldArguments a(x, r);
-    launch("logsumexp", a.cost, [&] {
-      kernels().logsumexp({x.dtype(), x.raw_data(), y.raw_data(), a.loops, a.plan, a.scratch.data()});
-    });
+    launch("logsumexp", a.cost,
+           [&] { kernels().logsumexp({x.dtype(), x.raw_data(), y.raw_data(), a.loops, a.plan, a.scratch.data()}); });
   }
   // dx = dy exp(x - y): the softmax; 0 where all x are -infinity
   record("logsumexp", y, {x}, [x = Saved(x), y = Saved::output(y), r](Gradients& g) {
@@ -51,9 +50,8 @@ Tensor run_softmax(const char* op, bool log, const Tensor& x, int64_t dim) {
   const kernel::SoftmaxPlan plan(loops);
   const Workspace scratch(plan.workspace(loops));
   const double n = static_cast<double>(x.numel());
-  launch(op, {2 * n * static_cast<double>(item_size(x.dtype())), 16 * n}, [&] {
-    kernels().softmax({log, x.dtype(), x.raw_data(), y.raw_data(), loops, plan, scratch.data()});
-  });
+  launch(op, {2 * n * static_cast<double>(item_size(x.dtype())), 16 * n},
+         [&] { kernels().softmax({log, x.dtype(), x.raw_data(), y.raw_data(), loops, plan, scratch.data()}); });
   return y;
 }
 
@@ -72,12 +70,14 @@ Tensor softmax_backward(const char* op, bool log, const Tensor& dy, const Tensor
   const Workspace scratch(plan.workspace(loops));
   const double n = static_cast<double>(y.numel());
   launch(op, {3 * n * static_cast<double>(item_size(y.dtype())), 4 * n}, [&] {
-    kernels().softmax_backward({log, y.dtype(), y.raw_data(), same.raw_data(), dx.raw_data(), loops, plan, scratch.data()});
+    kernels().softmax_backward(
+        {log, y.dtype(), y.raw_data(), same.raw_data(), dx.raw_data(), loops, plan, scratch.data()});
   });
   return dx;
 }
 
-Tensor softmax_of(const char* op, const char* backward_op, bool log, const Tensor& input, int64_t dim, OptionalDType dtype) {
+Tensor softmax_of(const char* op, const char* backward_op, bool log, const Tensor& input, int64_t dim,
+                  OptionalDType dtype) {
   const Tensor x = dtype ? to_dtype(input, *dtype) : input;
   DLCORE_CHECK(is_floating(x.dtype()), NotImplementedError, op, ": input must be floating point, or dtype say so; got ",
                name(x.dtype()));

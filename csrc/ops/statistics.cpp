@@ -114,13 +114,15 @@ Tensor norm_backward(const Tensor& dy, const Tensor& x, const Tensor& y, double 
 }  // namespace
 
 Tensor norm(const Tensor& input, double p, DimList dim, bool keepdim, OptionalDType dtype) {
-  DLCORE_CHECK(is_floating(input.dtype()), RuntimeError, "norm: input must be floating point; got ", name(input.dtype()));
+  DLCORE_CHECK(is_floating(input.dtype()), RuntimeError, "norm: input must be floating point; got ",
+               name(input.dtype()));
   DLCORE_CHECK(!dtype || is_floating(*dtype), RuntimeError, "norm: dtype must be floating point; got ", name(*dtype));
   const Tensor x = dtype ? to_dtype(input, *dtype) : input;
   const Reduced r(x, dim_mask("norm", x, dim));
-  DLCORE_CHECK(r.count > 0 || p >= 0, RuntimeError, "norm: no elements have no norm of order ", p, "; got shape ", x.sizes());
-  DLCORE_CHECK(r.count > 0 || !std::isinf(p), RuntimeError, "norm: no elements have no norm of order ", p, "; got shape ",
+  DLCORE_CHECK(r.count > 0 || p >= 0, RuntimeError, "norm: no elements have no norm of order ", p, "; got shape ",
                x.sizes());
+  DLCORE_CHECK(r.count > 0 || !std::isinf(p), RuntimeError, "norm: no elements have no norm of order ", p,
+               "; got shape ", x.sizes());
   Tensor y = fold(norm_fold(p), x, r, r.sizes(keepdim), x.dtype());
   record("norm", y, {x}, [x = Saved(x), y = Saved::output(y), p, r](Gradients& g) {
     g.set(0, [&] { return norm_backward(g.dy(), x(), y.get(g), p, r); });

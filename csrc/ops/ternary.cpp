@@ -34,7 +34,7 @@ Tensor lerp(const Tensor& a, const Tensor& b, const Tensor& weight) {
   Tensor y = compute({"lerp", ElementwiseOp::Lerp, row_dtype(t), t}, {a, b, weight});
   if (needs_graph(a, b, weight))
     record("lerp", y, {a, b, weight}, [a = Saved(a), b = Saved(b), w = Saved(weight)](Gradients& g) {
-      g.set(0, [&] { return mul(g.dy(), 1 - w()); });
+      g.set(0, [&] { return sub(g.dy(), mul(g.dy(), w())); });
       g.set(1, [&] { return mul(g.dy(), w()); });
       g.set(2, [&] { return mul(g.dy(), sub(b(), a())); });
     });
@@ -55,7 +55,8 @@ Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) 
 
 Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) {
   const DType t = result_type3(x, a, b);
-  DLCORE_CHECK(is_floating(t), RuntimeError, "addcdiv: integer division is not supported here; convert to floating point first");
+  DLCORE_CHECK(is_floating(t), RuntimeError,
+               "addcdiv: integer division is not supported here; convert to floating point first");
   Tensor y = compute({"addcdiv", ElementwiseOp::AddCDiv, row_dtype(t), t}, {x, a, b, number(value)});
   if (needs_graph(x, a, b))
     record("addcdiv", y, {x, a, b}, [a = Saved(a), b = Saved(b), value](Gradients& g) {
@@ -76,18 +77,25 @@ Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> h
   const Scalar lowest = integers ? Scalar(std::numeric_limits<int64_t>::min()) : Scalar(-inf);
   const Scalar highest = integers ? Scalar(std::numeric_limits<int64_t>::max()) : Scalar(inf);
   const DType row = integers ? DType::Int64 : row_dtype(t);
-  Tensor y = compute({"clamp", ElementwiseOp::Clamp, row, t}, {x, bound(low.value_or(lowest)), bound(high.value_or(highest))});
+  Tensor y =
+      compute({"clamp", ElementwiseOp::Clamp, row, t}, {x, bound(low.value_or(lowest)), bound(high.value_or(highest))});
   if (needs_graph(x))
-    record("clamp", y, {x}, [low = low.value_or(lowest).to_double(), high = high.value_or(highest).to_double(), x = Saved(x)](Gradients& g) {
-      g.set(0, [&] {
-        if (is_grad_enabled()) {
-          const Tensor inside = logical_and(ge(x(), number(low)), le(x(), number(high)));
-          return mul(g.dy(), inside);
-        }
-        return compute({"clamp_backward", ElementwiseOp::ClampBackward, row_dtype(g.dy().dtype()), g.dy().dtype(), {low, high}},
-                       {g.dy(), x()});
-      });
-    });
+    record("clamp", y, {x},
+           [low = low.value_or(lowest).to_double(), high = high.value_or(highest).to_double(),
+            x = Saved(x)](Gradients& g) {
+             g.set(0, [&] {
+               if (is_grad_enabled()) {
+                 const Tensor inside = logical_and(ge(x(), number(low)), le(x(), number(high)));
+                 return mul(g.dy(), inside);
+               }
+               return compute({"clamp_backward",
+                               ElementwiseOp::ClampBackward,
+                               row_dtype(g.dy().dtype()),
+                               g.dy().dtype(),
+                               {low, high}},
+                              {g.dy(), x()});
+             });
+           });
   return y;
 }
 
@@ -102,14 +110,20 @@ Tensor clamp_tensor(const Tensor& x, const Tensor& low, const Tensor& high) {
 
 Tensor clamp_min(const Tensor& x, const Tensor& low) { return clamp_tensor(x, low); }
 
-Tensor nan_to_num(const Tensor& x, std::optional<double> nan, std::optional<double> posinf, std::optional<double> neginf) {
+Tensor nan_to_num(const Tensor& x, std::optional<double> nan, std::optional<double> posinf,
+                  std::optional<double> neginf) {
   if (!is_floating(x.dtype())) return clone(x);
   constexpr double largest[] = {0x1.fffffep127, std::numeric_limits<double>::max(), 0x1.fep127, 65504.0};
   const double limit = largest[static_cast<int>(x.dtype())];
-  Tensor y = compute({"nan_to_num", ElementwiseOp::NanToNum, row_dtype(x.dtype()), x.dtype(),
-                      {nan.value_or(0), posinf.value_or(limit), neginf.value_or(-limit)}}, {x});
+  Tensor y = compute({"nan_to_num",
+                      ElementwiseOp::NanToNum,
+                      row_dtype(x.dtype()),
+                      x.dtype(),
+                      {nan.value_or(0), posinf.value_or(limit), neginf.value_or(-limit)}},
+                     {x});
   if (needs_graph(x))
-    record("nan_to_num", y, {x}, [x = Saved(x)](Gradients& g) { g.set(0, [&] { return mul(g.dy(), isfinite(x())); }); });
+    record("nan_to_num", y, {x},
+           [x = Saved(x)](Gradients& g) { g.set(0, [&] { return mul(g.dy(), isfinite(x())); }); });
   return y;
 }
 

@@ -1,4 +1,5 @@
-// Functions of one tensor: each line names the kernel, what dtypes it takes, and the gradient, with v what backward keeps.
+// Functions of one tensor: each line names the kernel, what dtypes it takes, and the gradient, with v what backward
+// keeps.
 #include <cmath>
 #include <cstdlib>
 
@@ -61,10 +62,13 @@ Tensor fused(ElementwiseOp op, const Tensor& dy, const Tensor& v) {
 
 }  // namespace
 
-#define DLCORE_UNARY(name, op, takes, keeps, formula)                                                            \
-  static constexpr Unary name##_unary{#name, ElementwiseOp::op, Takes::takes, Keeps::keeps,                      \
-                                      +[](const Tensor& dy, const Tensor& v) -> Tensor { (void)v; return formula; }}; \
-  Tensor name(const Tensor& x) { return unary(name##_unary, x); }                                                \
+#define DLCORE_UNARY(name, op, takes, keeps, formula)                                       \
+  static constexpr Unary name##_unary{#name, ElementwiseOp::op, Takes::takes, Keeps::keeps, \
+                                      +[](const Tensor& dy, const Tensor& v) -> Tensor {    \
+                                        (void)v;                                            \
+                                        return formula;                                     \
+                                      }};                                                   \
+  Tensor name(const Tensor& x) { return unary(name##_unary, x); }                           \
   Tensor name##_(const Tensor& x) { return unary_(name##_unary, #name "_", x); }
 
 DLCORE_UNARY(abs, Abs, Numbers, Input, mul(dy, sign(v)))
@@ -124,15 +128,18 @@ Tensor neg_(const Tensor& x) {
 }
 
 Tensor frac(const Tensor& x) {
-  DLCORE_CHECK(is_floating(x.dtype()), NotImplementedError, "frac: input must be floating point, got ", name(x.dtype()));
+  DLCORE_CHECK(is_floating(x.dtype()), NotImplementedError, "frac: input must be floating point, got ",
+               name(x.dtype()));
   return sub(x, trunc(x));
 }
-Tensor frac_(const Tensor& x) { return inplace("frac_", x, [](const Tensor& old) { return frac(old); }); }
+Tensor frac_(const Tensor& x) {
+  return inplace("frac_", x, [](const Tensor& old) { return frac(old); });
+}
 
 Tensor round(const Tensor& x, int64_t decimals) {
   if (decimals == 0) return unary(round_unary, x);
-  DLCORE_CHECK(is_floating(x.dtype()), NotImplementedError,
-               "round: decimals is for floating point tensors, got ", name(x.dtype()));
+  DLCORE_CHECK(is_floating(x.dtype()), NotImplementedError, "round: decimals is for floating point tensors, got ",
+               name(x.dtype()));
   // Scaled by the positive power of ten, which is exact, so that 0.5 at any place is still half.
   const Tensor power = number(std::pow(10.0, static_cast<double>(std::llabs(decimals))));
   return decimals > 0 ? div(unary(round_unary, mul(x, power)), power) : mul(unary(round_unary, div(x, power)), power);
@@ -152,8 +159,9 @@ Tensor logit(const Tensor& x, std::optional<double> eps) {
         const Tensor& v = x();
         const Tensor d = div(g.dy(), mul(v, sub(number(1), v)));
         if (e < 0) return d;
-        const Tensor inside = compute({"logit", ElementwiseOp::ClampBackward, row_dtype(v.dtype()), v.dtype(), {e, 1 - e}},
-                                      {number(1), v.detach()});
+        const Tensor inside =
+            compute({"logit", ElementwiseOp::ClampBackward, row_dtype(v.dtype()), v.dtype(), {e, 1 - e}},
+                    {number(1), v.detach()});
         return mul(d, inside);
       });
     });

@@ -1,5 +1,6 @@
 #pragma once
-// Strided arrays that hurt, for tests of kernels that reduce: filled, guarded on both sides, with all sets of dimensions.
+// Strided arrays that hurt, for tests of kernels that reduce: filled, guarded on both sides, with all sets of
+// dimensions.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -21,16 +22,36 @@ inline constexpr double unit(DType t) {  // unit roundoff
 
 inline void store(DType dtype, void* x, int64_t i, double v) {
   switch (dtype) {
-    case DType::Float32: static_cast<float*>(x)[i] = static_cast<float>(v); break;
-    case DType::Float64: static_cast<double*>(x)[i] = v; break;
-    case DType::BFloat16: static_cast<uint16_t*>(x)[i] = float_to_bf16(static_cast<float>(v)); break;
-    case DType::Float16: static_cast<uint16_t*>(x)[i] = float_to_fp16(static_cast<float>(v)); break;
-    case DType::Int8: static_cast<int8_t*>(x)[i] = static_cast<int8_t>(v); break;
-    case DType::Int16: static_cast<int16_t*>(x)[i] = static_cast<int16_t>(v); break;
-    case DType::Int32: static_cast<int32_t*>(x)[i] = static_cast<int32_t>(v); break;
-    case DType::Int64: static_cast<int64_t*>(x)[i] = static_cast<int64_t>(v); break;
-    case DType::UInt8: static_cast<uint8_t*>(x)[i] = static_cast<uint8_t>(std::fabs(v)); break;
-    case DType::Bool: static_cast<uint8_t*>(x)[i] = v > 0; break;
+    case DType::Float32:
+      static_cast<float*>(x)[i] = static_cast<float>(v);
+      break;
+    case DType::Float64:
+      static_cast<double*>(x)[i] = v;
+      break;
+    case DType::BFloat16:
+      static_cast<uint16_t*>(x)[i] = float_to_bf16(static_cast<float>(v));
+      break;
+    case DType::Float16:
+      static_cast<uint16_t*>(x)[i] = float_to_fp16(static_cast<float>(v));
+      break;
+    case DType::Int8:
+      static_cast<int8_t*>(x)[i] = static_cast<int8_t>(v);
+      break;
+    case DType::Int16:
+      static_cast<int16_t*>(x)[i] = static_cast<int16_t>(v);
+      break;
+    case DType::Int32:
+      static_cast<int32_t*>(x)[i] = static_cast<int32_t>(v);
+      break;
+    case DType::Int64:
+      static_cast<int64_t*>(x)[i] = static_cast<int64_t>(v);
+      break;
+    case DType::UInt8:
+      static_cast<uint8_t*>(x)[i] = static_cast<uint8_t>(std::fabs(v));
+      break;
+    case DType::Bool:
+      static_cast<uint8_t*>(x)[i] = v > 0;
+      break;
   }
 }
 
@@ -73,9 +94,11 @@ inline Geometry dense(std::vector<int64_t> sizes) { return {sizes, contiguous(si
 inline std::vector<Geometry> geometries() {
   std::vector<Geometry> list;
   for (std::vector<int64_t> sizes : std::vector<std::vector<int64_t>>{
-           {}, {1}, {2}, {7}, {8}, {9}, {15}, {16}, {17}, {31}, {33}, {63}, {64}, {65}, {130}, {4095}, {4097}, {70001},
-           {3, 1}, {1, 3}, {3, 5}, {65, 4}, {4, 65}, {33, 17}, {300, 70}, {3, 41000}, {41000, 3}, {9000, 9}, {2, 3, 4}, {5, 33, 17},
-           {3, 300, 65}, {2, 1, 3, 5}, {2, 520, 3, 7}})
+           {},        {1},         {2},          {7},          {8},           {9},        {15},
+           {16},      {17},        {31},         {33},         {63},          {64},       {65},
+           {130},     {4095},      {4097},       {70001},      {3, 1},        {1, 3},     {3, 5},
+           {65, 4},   {4, 65},     {33, 17},     {300, 70},    {3, 41000},    {41000, 3}, {9000, 9},
+           {2, 3, 4}, {5, 33, 17}, {3, 300, 65}, {2, 1, 3, 5}, {2, 520, 3, 7}})
     list.push_back(dense(sizes));
   list.push_back({{33, 17}, {1, 33}});
   list.push_back({{40, 2000}, {1, 40}});

@@ -1,5 +1,5 @@
-// Every elementwise op in every compute type on every tier against kernels/ref; then the loops around the rows: strides,
-// broadcasting, conversions, aliasing, threads.
+// Every elementwise op in every compute type on every tier against kernels/ref; then the loops around the rows:
+// strides, broadcasting, conversions, aliasing, threads.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -34,8 +34,9 @@ T value(ElementwiseOp op, int input) {
     if (op == ElementwiseOp::Atanh || op == ElementwiseOp::Erfinv) return T(below(1999) - 999) / 1000;
     if (op == ElementwiseOp::Acosh) return 1 + T(below(9000)) / 1000;
     if (op == ElementwiseOp::Logit) return T(1 + below(998)) / 1000;
-    if (op == ElementwiseOp::Log || op == ElementwiseOp::Log2 || op == ElementwiseOp::Log10 || op == ElementwiseOp::Rsqrt ||
-        op == ElementwiseOp::Sqrt || op == ElementwiseOp::Pow || op == ElementwiseOp::Xlogy)
+    if (op == ElementwiseOp::Log || op == ElementwiseOp::Log2 || op == ElementwiseOp::Log10 ||
+        op == ElementwiseOp::Rsqrt || op == ElementwiseOp::Sqrt || op == ElementwiseOp::Pow ||
+        op == ElementwiseOp::Xlogy)
       return T(1 + below(9000)) / 1000;
     if (op == ElementwiseOp::Log1p) return T(below(9000) - 999) / 1000;
     if (op >= ElementwiseOp::FloorDivide && op <= ElementwiseOp::Remainder) {
@@ -46,7 +47,8 @@ T value(ElementwiseOp op, int input) {
     if (below(8) == 0) return T(below(7) - 3);  // ties
     return T(below(12001) - 6000) / 1001;
   } else {
-    if (op == ElementwiseOp::ShiftLeft || op == ElementwiseOp::ShiftRight) return static_cast<T>(input ? below(31) : below(2000) - 1000);
+    if (op == ElementwiseOp::ShiftLeft || op == ElementwiseOp::ShiftRight)
+      return static_cast<T>(input ? below(31) : below(2000) - 1000);
     if (op == ElementwiseOp::Pow) return static_cast<T>(input ? below(6) : below(11) - 5);
     const T v = static_cast<T>(below(41) - 20);
     const bool divides = op >= ElementwiseOp::FloorDivide && op <= ElementwiseOp::Remainder;
@@ -81,7 +83,8 @@ void check_op(const std::string& tier, ElementwiseOp op, DType compute, int64_t 
   const size_t item = byte_result ? 1 : sizeof(T);
   std::vector<uint8_t> y((static_cast<size_t>(n) + guards) * item, 0xa5);
   row(n, y.data(), in, step, params);
-  for (size_t i = static_cast<size_t>(n) * item; i < y.size(); ++i) ASSERT_EQ(y[i], 0xa5) << info.name << " wrote past " << n;
+  for (size_t i = static_cast<size_t>(n) * item; i < y.size(); ++i)
+    ASSERT_EQ(y[i], 0xa5) << info.name << " wrote past " << n;
 
   for (int64_t i = 0; i < n; ++i) {
     std::conditional_t<kReal<T>, long double, int64_t> v[4] = {};
@@ -103,10 +106,11 @@ void check_op(const std::string& tier, ElementwiseOp op, DType compute, int64_t 
         size *= size;
       const long double bound = 8 * std::numeric_limits<T>::epsilon() * size;
       if (std::isnan(want) || std::isinf(want)) {
-        ASSERT_TRUE(std::isnan(want) ? std::isnan(got) : got == want) << tier << ' ' << info.name << ' ' << v[0] << ' ' << v[1];
+        ASSERT_TRUE(std::isnan(want) ? std::isnan(got) : got == want)
+            << tier << ' ' << info.name << ' ' << v[0] << ' ' << v[1];
       } else {
-        ASSERT_LE(std::fabs(got - want), bound) << tier << ' ' << info.name << ' ' << name(compute) << '(' << v[0] << ", "
-                                                << v[1] << ") = " << got << ", expected " << want;
+        ASSERT_LE(std::fabs(got - want), bound) << tier << ' ' << info.name << ' ' << name(compute) << '(' << v[0]
+                                                << ", " << v[1] << ") = " << got << ", expected " << want;
       }
     } else {
       ASSERT_EQ(got, static_cast<T>(want)) << tier << ' ' << info.name << ' ' << v[0] << ' ' << v[1] << ' ' << v[2];
@@ -128,13 +132,15 @@ TEST(Elementwise, EveryOpInEveryTypeOnEveryTier) {
           if (HasFatalFailure()) return;
         }
       for (DType t : {DType::Float32, DType::Float64, DType::Int32, DType::Int64})
-        EXPECT_EQ(kernels(tier).elementwise_row(op, t) != nullptr, (info.types & kernel::compute_bit(t)) != 0) << info.name;
+        EXPECT_EQ(kernels(tier).elementwise_row(op, t) != nullptr, (info.types & kernel::compute_bit(t)) != 0)
+            << info.name;
     }
 }
 
 TEST(Elementwise, WholeDivisionNeverTraps) {
   for (const std::string& tier : available_tiers())
-    for (ElementwiseOp op : {ElementwiseOp::FloorDivide, ElementwiseOp::TruncDivide, ElementwiseOp::Fmod, ElementwiseOp::Remainder}) {
+    for (ElementwiseOp op :
+         {ElementwiseOp::FloorDivide, ElementwiseOp::TruncDivide, ElementwiseOp::Fmod, ElementwiseOp::Remainder}) {
       const int32_t a[] = {INT32_MIN, 5, 0}, b[] = {-1, 0, 0};
       int32_t y[3];
       const void* in[] = {a, b};
@@ -194,10 +200,14 @@ void for_each_index(IntSpan sizes, const F& f) {
 
 double wrapped(double v, DType t) {
   switch (t) {
-    case DType::Bool: return v != 0;
-    case DType::UInt8: return static_cast<uint8_t>(static_cast<int>(v));
-    case DType::Int8: return static_cast<int8_t>(static_cast<int>(v));
-    default: return v;
+    case DType::Bool:
+      return v != 0;
+    case DType::UInt8:
+      return static_cast<uint8_t>(static_cast<int>(v));
+    case DType::Int8:
+      return static_cast<int8_t>(static_cast<int>(v));
+    default:
+      return v;
   }
 }
 
@@ -213,7 +223,8 @@ TEST(Elementwise, AnyLayoutAnyTypes) {
     EXPECT_TRUE(is_dense(*y.impl()));
     for_each_index(y.sizes(), [&](const Dims& at) {
       const double p = element(a, at), q = element(b, at);
-      ASSERT_EQ(element(y, at), wrapped(product ? p * q : p + q, y.dtype())) << name(a.dtype()) << ' ' << name(b.dtype());
+      ASSERT_EQ(element(y, at), wrapped(product ? p * q : p + q, y.dtype()))
+          << name(a.dtype()) << ' ' << name(b.dtype());
     });
     for_each_index(a.sizes(), [&](const Dims& at) {
       ASSERT_EQ(element(c, at), wrapped(element(a, at), b.dtype())) << name(a.dtype()) << " to " << name(b.dtype());
@@ -249,7 +260,8 @@ TEST(Elementwise, SameBitsForAnyNumberOfThreads) {
   for (int threads : {1, 2, 3, 7}) {
     set_num_threads(threads);
     std::vector<char> bits;
-    for (const Tensor& y : {exp(x), tanh(t), add(t, alias(x, {407, 1}, {1, 1}, 0)), contiguous(t), to_dtype(t, DType::BFloat16)}) {
+    for (const Tensor& y :
+         {exp(x), tanh(t), add(t, alias(x, {407, 1}, {1, 1}, 0)), contiguous(t), to_dtype(t, DType::BFloat16)}) {
       const char* p = static_cast<const char*>(y.raw_data());
       bits.insert(bits.end(), p, p + y.numel() * item_size(y.dtype()));
     }

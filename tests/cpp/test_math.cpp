@@ -1,5 +1,5 @@
-// Vector math on every tier against the C library in higher precision: errors in units in the last place over samples of
-// all bit patterns and of the range where the function does its work, and special values.
+// Vector math on every tier against the C library in higher precision: errors in units in the last place over samples
+// of all bit patterns and of the range where the function does its work, and special values.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -20,8 +20,8 @@ struct Function {
   const char* name;
   ElementwiseOp op;
   Exact exact;
-  double low, high;    // where it does its work
-  double ulp_f, ulp_d; // largest error allowed
+  double low, high;     // where it does its work
+  double ulp_f, ulp_d;  // largest error allowed
 };
 
 long double sigmoid_exact(long double x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }
@@ -81,7 +81,9 @@ double ulps(T got, long double exact) {
   if (std::isinf(rounded) || std::isinf(got)) {
     // Around the largest number the rounding to infinity may go either way.
     const T large = std::isinf(got) ? rounded : got;
-    return std::signbit(got) == std::signbit(rounded) && std::fabs(large) > std::numeric_limits<T>::max() * T(0.9999999) ? 1 : INFINITY;
+    return std::signbit(got) == std::signbit(rounded) && std::fabs(large) > std::numeric_limits<T>::max() * T(0.9999999)
+               ? 1
+               : INFINITY;
   }
   const int exponent = std::max(exact == 0 ? -10000 : std::ilogb(exact), std::numeric_limits<T>::min_exponent - 1);
   return static_cast<double>(std::fabs(got - exact) / std::ldexp(1.0L, exponent - std::numeric_limits<T>::digits + 1));
@@ -90,10 +92,31 @@ double ulps(T got, long double exact) {
 template <class T>
 std::vector<T> samples(double low, double high) {
   using B = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-  std::vector<T> x{0, -T(0), 1, -1, T(0.5), INFINITY, -INFINITY, NAN, std::numeric_limits<T>::denorm_min(),
-                   std::numeric_limits<T>::min(), std::numeric_limits<T>::max(), std::numeric_limits<T>::lowest(),
-                   std::numeric_limits<T>::epsilon(), T(2), T(10), T(100), T(1000), T(1) - std::numeric_limits<T>::epsilon() / 2,
-                   T(1) + std::numeric_limits<T>::epsilon(), T(M_PI), T(M_PI_2), T(1e6), T(1e6) + 1, T(0.625), T(0.875)};
+  std::vector<T> x{0,
+                   -T(0),
+                   1,
+                   -1,
+                   T(0.5),
+                   INFINITY,
+                   -INFINITY,
+                   NAN,
+                   std::numeric_limits<T>::denorm_min(),
+                   std::numeric_limits<T>::min(),
+                   std::numeric_limits<T>::max(),
+                   std::numeric_limits<T>::lowest(),
+                   std::numeric_limits<T>::epsilon(),
+                   T(2),
+                   T(10),
+                   T(100),
+                   T(1000),
+                   T(1) - std::numeric_limits<T>::epsilon() / 2,
+                   T(1) + std::numeric_limits<T>::epsilon(),
+                   T(M_PI),
+                   T(M_PI_2),
+                   T(1e6),
+                   T(1e6) + 1,
+                   T(0.625),
+                   T(0.875)};
   std::mt19937_64 random(7);
   const int n = sizeof(T) == 4 ? 150000 : 40000;
   for (int i = 0; i < n; ++i) {
@@ -130,7 +153,8 @@ void check_function(const std::string& tier, const Function& f) {
   EXPECT_LE(worst, allowed) << tier << ' ' << f.name << ' ' << name(dtype) << "(" << std::hexfloat << x[at] << " = "
                             << std::defaultfloat << x[at] << ") = " << y[at] << ", exactly "
                             << static_cast<double>(f.exact(x[at]));
-  if (std::getenv("DLCORE_TEST_VERBOSE")) std::printf("%-9s %-8s %-8s %.3f ulp\n", tier.c_str(), f.name, name(dtype), worst);
+  if (std::getenv("DLCORE_TEST_VERBOSE"))
+    std::printf("%-9s %-8s %-8s %.3f ulp\n", tier.c_str(), f.name, name(dtype), worst);
 }
 
 TEST(Math, UlpErrorsOfOneArgument) {
@@ -167,8 +191,24 @@ void check_function2(const std::string& tier, const Function2& f) {
   const DType dtype = sizeof(T) == 4 ? DType::Float32 : DType::Float64;
   const kernel::Row row = kernels(tier).elementwise_row(f.op, dtype);
   std::vector<T> a, b;
-  const T special[] = {0, -T(0), 1, -1, T(0.5), T(-0.5), 2, -2, 3, -3, INFINITY, -INFINITY, NAN, std::numeric_limits<T>::denorm_min(),
-                       std::numeric_limits<T>::max(), std::numeric_limits<T>::lowest(), T(1e30), T(7.25)};
+  const T special[] = {0,
+                       -T(0),
+                       1,
+                       -1,
+                       T(0.5),
+                       T(-0.5),
+                       2,
+                       -2,
+                       3,
+                       -3,
+                       INFINITY,
+                       -INFINITY,
+                       NAN,
+                       std::numeric_limits<T>::denorm_min(),
+                       std::numeric_limits<T>::max(),
+                       std::numeric_limits<T>::lowest(),
+                       T(1e30),
+                       T(7.25)};
   for (T x : special)
     for (T y : special) {
       a.push_back(x);
@@ -195,7 +235,8 @@ void check_function2(const std::string& tier, const Function2& f) {
   EXPECT_LE(worst, sizeof(T) == 4 ? f.ulp_f : f.ulp_d)
       << tier << ' ' << f.name << ' ' << name(dtype) << "(" << a[at] << ", " << b[at] << ") = " << y[at] << ", exactly "
       << static_cast<double>(f.exact(a[at], b[at]));
-  if (std::getenv("DLCORE_TEST_VERBOSE")) std::printf("%-9s %-8s %-8s %.3f ulp\n", tier.c_str(), f.name, name(dtype), worst);
+  if (std::getenv("DLCORE_TEST_VERBOSE"))
+    std::printf("%-9s %-8s %-8s %.3f ulp\n", tier.c_str(), f.name, name(dtype), worst);
 }
 
 TEST(Math, UlpErrorsOfTwoArguments) {

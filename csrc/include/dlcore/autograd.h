@@ -25,8 +25,9 @@ struct NoGrad : GradMode {
 };
 
 // Adds d(sum_i <roots_i, gradients_i>)/d(leaf) to the grad of every leaf (or only of `inputs`, where given).
-DLCORE_API void backward(const TensorList& roots, const TensorList& gradients = {}, std::optional<bool> retain_graph = {},
-                         bool create_graph = false, const TensorList& inputs = {});
+DLCORE_API void backward(const TensorList& roots, const TensorList& gradients = {},
+                         std::optional<bool> retain_graph = {}, bool create_graph = false,
+                         const TensorList& inputs = {});
 
 // d(sum_i <outputs_i, grad_outputs_i>)/d(inputs_j), touching nobody's grad. An input that the outputs don't depend on
 // is an error unless allow_unused, and then undefined.

@@ -14,9 +14,7 @@ constexpr int64_t item_size(DType t) {
 }
 constexpr bool is_floating(DType t) { return t <= DType::Float16; }
 constexpr bool is_half(DType t) { return t == DType::BFloat16 || t == DType::Float16; }
-constexpr bool is_integral(DType t, bool with_bool) {
-  return t >= DType::Int8 && (with_bool || t != DType::Bool);
-}
+constexpr bool is_integral(DType t, bool with_bool) { return t >= DType::Int8 && (with_bool || t != DType::Bool); }
 
 // "float32", "int64", ...
 DLCORE_API const char* name(DType t);

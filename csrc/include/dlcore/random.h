@@ -6,8 +6,8 @@
 
 namespace dlcore {
 
-// A counter-based random generator (Philox4x32-10, Salmon et al. 2011): the i-th number of a kernel call is a function of
-// (seed, offset + i), so it does not depend on threads. An op reserves as many counters as it needs.
+// A counter-based random generator (Philox4x32-10, Salmon et al. 2011): the i-th number of a kernel call is a function
+// of (seed, offset + i), so it does not depend on threads. An op reserves as many counters as it needs.
 class DLCORE_API Generator {
  public:
   static constexpr uint64_t kDefaultSeed = 67280421310721ull;
@@ -24,7 +24,8 @@ class DLCORE_API Generator {
   struct State {
     uint64_t seed, offset;
   };
-  // The state before the call; the next caller gets counters from `count` further on. A counter yields four 32-bit words.
+  // The state before the call; the next caller gets counters from `count` further on. A counter yields four 32-bit
+  // words.
   State reserve(uint64_t count) {
     std::lock_guard lock(mutex_);
     const State s{seed_, offset_};

@@ -32,9 +32,7 @@ class Scalar {
   int64_t to_int() const { return is_floating() ? static_cast<int64_t>(float_) : int_; }
   bool to_bool() const { return is_floating() ? float_ != 0 : int_ != 0; }
   // The dtype of the zero-dimensional tensor that stands for this number (float: the default dtype is applied later).
-  DType dtype() const {
-    return kind_ == Kind::Bool ? DType::Bool : kind_ == Kind::Int ? DType::Int64 : DType::Float64;
-  }
+  DType dtype() const { return kind_ == Kind::Bool ? DType::Bool : kind_ == Kind::Int ? DType::Int64 : DType::Float64; }
 
  private:
   Kind kind_;

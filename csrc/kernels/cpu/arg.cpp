@@ -8,25 +8,35 @@ template <class T>
 struct Greater {
   static constexpr T identity = lowest<T>;
   template <class V>
-  static DLCORE_INLINE auto better(V x, V a) { return x > a; }
+  static DLCORE_INLINE auto better(V x, V a) {
+    return x > a;
+  }
 };
 template <class T>
 struct Less {
   static constexpr T identity = highest<T>;
   template <class V>
-  static DLCORE_INLINE auto better(V x, V a) { return x < a; }
+  static DLCORE_INLINE auto better(V x, V a) {
+    return x < a;
+  }
 };
 
 // x takes the place of a, met before it: NaN of a number, too.
 template <class Order, class V>
-DLCORE_INLINE auto beats(V x, V a) { return Order::better(x, a) | ((x != x) & (a == a)); }
+DLCORE_INLINE auto beats(V x, V a) {
+  return Order::better(x, a) | ((x != x) & (a == a));
+}
 
 template <class Order>
 struct Extreme : Order {
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return select(Order::better(x, a) | (x != x), x, a); }
+  static DLCORE_INLINE V step(V a, V x) {
+    return select(Order::better(x, a) | (x != x), x, a);
+  }
   template <class V>
-  static DLCORE_INLINE V merge(V a, V b) { return step(a, b); }
+  static DLCORE_INLINE V merge(V a, V b) {
+    return step(a, b);
+  }
 };
 
 template <class T, class Order>
@@ -66,7 +76,7 @@ struct Arg {
     T value[ReducePlan::kMaxWidth];
     Index place[ReducePlan::kMaxWidth];
     int64_t base = t.begin;
-    walk_columns<T, 1>(a.loops, in, t, [&](const T* const (*rows)[1], int64_t, int64_t i) {
+    walk_columns<T, 1>(a.loops, in, t, [&](const T* const(*rows)[1], int64_t, int64_t i) {
       const T* x = rows[0][0];
       if (i == base) {
         for (int64_t j = 0; j < t.width; ++j) value[j] = x[j], place[j] = 0;

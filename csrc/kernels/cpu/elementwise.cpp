@@ -19,8 +19,6 @@ Row elementwise_row(ElementwiseOp op, DType compute) {
 
 }  // namespace
 
-void fill_elementwise(KernelTable& t) {
-  t.elementwise_row = elementwise_row;
-}
+void fill_elementwise(KernelTable& t) { t.elementwise_row = elementwise_row; }
 
 }  // namespace dlcore::kernel::DLCORE_TIER

@@ -6,42 +6,56 @@ namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
 template <class V>
-DLCORE_INLINE V number(double x) { return V(static_cast<typename V::scalar>(x)); }
+DLCORE_INLINE V number(double x) {
+  return V(static_cast<typename V::scalar>(x));
+}
 
 // ---- relu and its like: straight lines
 
 struct Relu {
   template <class V>
-  DLCORE_INLINE V operator()(V x) const { return select(x < number<V>(0), number<V>(0), x); }
+  DLCORE_INLINE V operator()(V x) const {
+    return select(x < number<V>(0), number<V>(0), x);
+  }
 };
 struct Threshold {
   const double* p;
   explicit Threshold(const double* params) : p(params) {}
   template <class V>
-  DLCORE_INLINE V operator()(V x) const { return select(x <= number<V>(p[0]), number<V>(p[1]), x); }
+  DLCORE_INLINE V operator()(V x) const {
+    return select(x <= number<V>(p[0]), number<V>(p[1]), x);
+  }
 };
 struct ReluBackward {  // of relu (by its input or its result) and threshold
   double threshold;
   explicit ReluBackward(const double* p) : threshold(p[0]) {}
   template <class V>
-  DLCORE_INLINE V operator()(V dy, V x) const { return select(x <= number<V>(threshold), number<V>(0), dy); }
+  DLCORE_INLINE V operator()(V dy, V x) const {
+    return select(x <= number<V>(threshold), number<V>(0), dy);
+  }
 };
 
 struct LeakyRelu {
   double slope;
   explicit LeakyRelu(const double* p) : slope(p[0]) {}
   template <class V>
-  DLCORE_INLINE V operator()(V x) const { return select(x > number<V>(0), x, x * number<V>(slope)); }
+  DLCORE_INLINE V operator()(V x) const {
+    return select(x > number<V>(0), x, x * number<V>(slope));
+  }
 };
 struct LeakyReluBackward {
   double slope;
   explicit LeakyReluBackward(const double* p) : slope(p[0]) {}
   template <class V>
-  DLCORE_INLINE V operator()(V dy, V x) const { return select(x > number<V>(0), dy, dy * number<V>(slope)); }
+  DLCORE_INLINE V operator()(V dy, V x) const {
+    return select(x > number<V>(0), dy, dy * number<V>(slope));
+  }
 };
 struct Prelu {
   template <class V>
-  DLCORE_INLINE V operator()(V x, V slope) const { return select(x > number<V>(0), x, x * slope); }
+  DLCORE_INLINE V operator()(V x, V slope) const {
+    return select(x > number<V>(0), x, x * slope);
+  }
 };
 
 struct Hardswish {  // x min(max(x + 3, 0), 6) / 6
@@ -59,14 +73,18 @@ struct HardswishBackward {
 };
 struct Hardsigmoid {  // min(max(x + 3, 0), 6) / 6
   template <class V>
-  DLCORE_INLINE V operator()(V x) const { return min(number<V>(6), max(number<V>(0), x + number<V>(3))) / number<V>(6); }
+  DLCORE_INLINE V operator()(V x) const {
+    return min(number<V>(6), max(number<V>(0), x + number<V>(3))) / number<V>(6);
+  }
 };
 
 struct Hardshrink {
   double lambda;
   explicit Hardshrink(const double* p) : lambda(p[0]) {}
   template <class V>
-  DLCORE_INLINE V operator()(V x) const { return select(abs(x) <= number<V>(lambda), number<V>(0), x); }
+  DLCORE_INLINE V operator()(V x) const {
+    return select(abs(x) <= number<V>(lambda), number<V>(0), x);
+  }
 };
 struct Softshrink {
   double lambda;
@@ -124,7 +142,9 @@ struct EluBackward {
 
 struct Silu {  // x / (1 + exp(-x))
   template <class V>
-  DLCORE_INLINE V operator()(V x) const { return x / (number<V>(1) + exp(-x)); }
+  DLCORE_INLINE V operator()(V x) const {
+    return x / (number<V>(1) + exp(-x));
+  }
 };
 struct SiluBackward {  // with s = sigmoid(x): dy s (1 + x (1 - s))
   template <class V>
@@ -136,11 +156,15 @@ struct SiluBackward {  // with s = sigmoid(x): dy s (1 + x (1 - s))
 
 struct SigmoidBackward {
   template <class V>
-  DLCORE_INLINE V operator()(V dy, V y) const { return dy * (number<V>(1) - y) * y; }
+  DLCORE_INLINE V operator()(V dy, V y) const {
+    return dy * (number<V>(1) - y) * y;
+  }
 };
 struct TanhBackward {
   template <class V>
-  DLCORE_INLINE V operator()(V dy, V y) const { return dy * (number<V>(1) - y * y); }
+  DLCORE_INLINE V operator()(V dy, V y) const {
+    return dy * (number<V>(1) - y * y);
+  }
 };
 
 // The standard normal distribution function, 1/2 (1 + erf(x / sqrt 2)), without cancellation for x < 0.
@@ -154,7 +178,9 @@ DLCORE_INLINE vec<T, N> normal_cdf(vec<T, N> x) {
 }
 struct Gelu {
   template <class V>
-  DLCORE_INLINE V operator()(V x) const { return x * normal_cdf(x); }
+  DLCORE_INLINE V operator()(V x) const {
+    return x * normal_cdf(x);
+  }
 };
 struct GeluBackward {  // dy (cdf(x) + x pdf(x))
   template <class V>
@@ -172,7 +198,9 @@ DLCORE_INLINE V gelu_gate(V x) {
 }
 struct GeluTanh {
   template <class V>
-  DLCORE_INLINE V operator()(V x) const { return x * gelu_gate(x); }
+  DLCORE_INLINE V operator()(V x) const {
+    return x * gelu_gate(x);
+  }
 };
 struct GeluTanhBackward {  // with s = sigmoid(2 u): dy (s + x s (1 - s) 2 u')
   template <class V>
@@ -194,7 +222,9 @@ struct MishParts {
 };
 struct Mish {
   template <class V>
-  DLCORE_INLINE V operator()(V x) const { return x * MishParts<V>(x).t; }
+  DLCORE_INLINE V operator()(V x) const {
+    return x * MishParts<V>(x).t;
+  }
 };
 struct MishBackward {  // dy (t + x (1 - t^2) sigmoid(x))
   template <class V>
@@ -225,19 +255,27 @@ struct SoftplusBackward {
 };
 struct Softsign {
   template <class V>
-  DLCORE_INLINE V operator()(V x) const { return x / (number<V>(1) + abs(x)); }
+  DLCORE_INLINE V operator()(V x) const {
+    return x / (number<V>(1) + abs(x));
+  }
 };
 struct LogSigmoid {
   template <class V>
-  DLCORE_INLINE V operator()(V x) const { return select(x < number<V>(0), x, number<V>(0)) - log1p(exp(-abs(x))); }
+  DLCORE_INLINE V operator()(V x) const {
+    return select(x < number<V>(0), x, number<V>(0)) - log1p(exp(-abs(x)));
+  }
 };
 struct LogSigmoidBackward {
   template <class V>
-  DLCORE_INLINE V operator()(V dy, V x) const { return dy * sigmoid(-x); }
+  DLCORE_INLINE V operator()(V dy, V x) const {
+    return dy * sigmoid(-x);
+  }
 };
 struct Tanhshrink {
   template <class V>
-  DLCORE_INLINE V operator()(V x) const { return x - tanh(x); }
+  DLCORE_INLINE V operator()(V x) const {
+    return x - tanh(x);
+  }
 };
 
 }  // namespace
@@ -245,7 +283,8 @@ struct Tanhshrink {
 Row activation_row(ElementwiseOp op, DType compute) {
   switch (op) {
     DLCORE_ELEMENTWISE_ACTIVATION(DLCORE_ROW_CASE)
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 

@@ -5,13 +5,48 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-struct Add { template <class V> DLCORE_INLINE V operator()(V a, V b) const { return a + b; } };
-struct Sub { template <class V> DLCORE_INLINE V operator()(V a, V b) const { return a - b; } };
-struct Mul { template <class V> DLCORE_INLINE V operator()(V a, V b) const { return a * b; } };
-struct Div { template <class V> DLCORE_INLINE V operator()(V a, V b) const { return a / b; } };
-struct AddScaled { template <class V> DLCORE_INLINE V operator()(V a, V b, V s) const { return fma(s, b, a); } };
-struct AddCMul { template <class V> DLCORE_INLINE V operator()(V x, V a, V b, V v) const { return x + v * a * b; } };
-struct AddCDiv { template <class V> DLCORE_INLINE V operator()(V x, V a, V b, V v) const { return x + v * a / b; } };
+struct Add {
+  template <class V>
+  DLCORE_INLINE V operator()(V a, V b) const {
+    return a + b;
+  }
+};
+struct Sub {
+  template <class V>
+  DLCORE_INLINE V operator()(V a, V b) const {
+    return a - b;
+  }
+};
+struct Mul {
+  template <class V>
+  DLCORE_INLINE V operator()(V a, V b) const {
+    return a * b;
+  }
+};
+struct Div {
+  template <class V>
+  DLCORE_INLINE V operator()(V a, V b) const {
+    return a / b;
+  }
+};
+struct AddScaled {
+  template <class V>
+  DLCORE_INLINE V operator()(V a, V b, V s) const {
+    return fma(s, b, a);
+  }
+};
+struct AddCMul {
+  template <class V>
+  DLCORE_INLINE V operator()(V x, V a, V b, V v) const {
+    return x + v * a * b;
+  }
+};
+struct AddCDiv {
+  template <class V>
+  DLCORE_INLINE V operator()(V x, V a, V b, V v) const {
+    return x + v * a / b;
+  }
+};
 
 // From the nearer end, so that w = 0 and w = 1 are exact.
 struct Lerp {
@@ -32,10 +67,12 @@ DLCORE_INLINE T quotient(T a, T b) {
   return b == 0 ? T{0} : a / b;
 }
 template <class T>
-DLCORE_INLINE T rest(T a, T b) { return b == 0 || b == -1 ? T{0} : a % b; }
+DLCORE_INLINE T rest(T a, T b) {
+  return b == 0 || b == -1 ? T{0} : a % b;
+}
 
-// a - b trunc(a / b), exactly. Where the quotient fits into a double's 53 bits with room for b (float), or FMA keeps the
-// product exact (double), it is at most one off; other lanes go to the C library.
+// a - b trunc(a / b), exactly. Where the quotient fits into a double's 53 bits with room for b (float), or FMA keeps
+// the product exact (double), it is at most one off; other lanes go to the C library.
 template <int N>
 DLCORE_INLINE vec<double, N> rest_near(vec<double, N> a, vec<double, N> b, vec<double, N> q) {
   using V = vec<double, N>;
@@ -57,8 +94,10 @@ DLCORE_INLINE vec<T, N> rest(vec<T, N> a, vec<T, N> b) {
   const mask<T, N> inside = (abs(q) < V(static_cast<T>(limit))) & (abs(b) < V(static_cast<T>(__builtin_inf())));
   if (!vectors || any(~inside))
     return each_lane(a, b, [](T x, T y) {
-      if constexpr (sizeof(T) == 4) return __builtin_fmodf(x, y);
-      else return __builtin_fmod(x, y);
+      if constexpr (sizeof(T) == 4)
+        return __builtin_fmodf(x, y);
+      else
+        return __builtin_fmod(x, y);
     });
   if constexpr (sizeof(T) == 4)
     return in_double(a, b, [](auto x, auto y) { return rest_near(x, y, trunc(x / y)); });
@@ -93,21 +132,26 @@ struct FloorDivide {
 struct TruncDivide {
   template <class T, int N>
   DLCORE_INLINE vec<T, N> operator()(vec<T, N> a, vec<T, N> b) const {
-    if constexpr (kIsFloat<T>) return trunc(a / b);
-    else return each_lane(a, b, [](T x, T y) { return quotient(x, y); });
+    if constexpr (kIsFloat<T>)
+      return trunc(a / b);
+    else
+      return each_lane(a, b, [](T x, T y) { return quotient(x, y); });
   }
 };
 struct Fmod {
   template <class T, int N>
   DLCORE_INLINE vec<T, N> operator()(vec<T, N> a, vec<T, N> b) const {
-    if constexpr (kIsFloat<T>) return rest(a, b);
-    else return each_lane(a, b, [](T x, T y) { return rest(x, y); });
+    if constexpr (kIsFloat<T>)
+      return rest(a, b);
+    else
+      return each_lane(a, b, [](T x, T y) { return rest(x, y); });
   }
 };
 struct Remainder {
   template <class T, int N>
   DLCORE_INLINE vec<T, N> operator()(vec<T, N> a, vec<T, N> b) const {
-    if constexpr (kIsFloat<T>) return floor_rest(a, b);
+    if constexpr (kIsFloat<T>)
+      return floor_rest(a, b);
     else
       return each_lane(a, b, [](T x, T y) {
         const T r = rest(x, y);
@@ -119,28 +163,92 @@ struct Remainder {
 // ---- order
 
 // The hardware's max gives b where either is NaN: with a's NaN put back, either one's comes through.
-struct Maximum { template <class V> DLCORE_INLINE V operator()(V a, V b) const { return select(a != a, a, max(a, b)); } };
-struct Minimum { template <class V> DLCORE_INLINE V operator()(V a, V b) const { return select(a != a, a, min(a, b)); } };
-struct FMax { template <class V> DLCORE_INLINE V operator()(V a, V b) const { return select(b != b, a, max(a, b)); } };
-struct FMin { template <class V> DLCORE_INLINE V operator()(V a, V b) const { return select(b != b, a, min(a, b)); } };
+struct Maximum {
+  template <class V>
+  DLCORE_INLINE V operator()(V a, V b) const {
+    return select(a != a, a, max(a, b));
+  }
+};
+struct Minimum {
+  template <class V>
+  DLCORE_INLINE V operator()(V a, V b) const {
+    return select(a != a, a, min(a, b));
+  }
+};
+struct FMax {
+  template <class V>
+  DLCORE_INLINE V operator()(V a, V b) const {
+    return select(b != b, a, max(a, b));
+  }
+};
+struct FMin {
+  template <class V>
+  DLCORE_INLINE V operator()(V a, V b) const {
+    return select(b != b, a, min(a, b));
+  }
+};
 struct Clamp {
   template <class V>
-  DLCORE_INLINE V operator()(V x, V low, V high) const { return Minimum{}(Maximum{}(x, low), high); }
+  DLCORE_INLINE V operator()(V x, V low, V high) const {
+    return Minimum{}(Maximum{}(x, low), high);
+  }
 };
 
 // ---- one input
 
-struct Neg { template <class V> DLCORE_INLINE V operator()(V a) const { return -a; } };
-struct Abs { template <class V> DLCORE_INLINE V operator()(V a) const { return abs(a); } };
-struct Square { template <class V> DLCORE_INLINE V operator()(V a) const { return a * a; } };
-struct Cube { template <class V> DLCORE_INLINE V operator()(V a) const { return a * a * a; } };
-struct Floor { template <class V> DLCORE_INLINE V operator()(V a) const { return floor(a); } };
-struct Ceil { template <class V> DLCORE_INLINE V operator()(V a) const { return ceil(a); } };
-struct Round { template <class V> DLCORE_INLINE V operator()(V a) const { return round_even(a); } };
-struct Trunc { template <class V> DLCORE_INLINE V operator()(V a) const { return trunc(a); } };
+struct Neg {
+  template <class V>
+  DLCORE_INLINE V operator()(V a) const {
+    return -a;
+  }
+};
+struct Abs {
+  template <class V>
+  DLCORE_INLINE V operator()(V a) const {
+    return abs(a);
+  }
+};
+struct Square {
+  template <class V>
+  DLCORE_INLINE V operator()(V a) const {
+    return a * a;
+  }
+};
+struct Cube {
+  template <class V>
+  DLCORE_INLINE V operator()(V a) const {
+    return a * a * a;
+  }
+};
+struct Floor {
+  template <class V>
+  DLCORE_INLINE V operator()(V a) const {
+    return floor(a);
+  }
+};
+struct Ceil {
+  template <class V>
+  DLCORE_INLINE V operator()(V a) const {
+    return ceil(a);
+  }
+};
+struct Round {
+  template <class V>
+  DLCORE_INLINE V operator()(V a) const {
+    return round_even(a);
+  }
+};
+struct Trunc {
+  template <class V>
+  DLCORE_INLINE V operator()(V a) const {
+    return trunc(a);
+  }
+};
 struct Reciprocal {
   template <class T, int N>
-  DLCORE_INLINE vec<T, N> operator()(vec<T, N> a) const { return vec<T, N>(T(1)) / a; }
+  DLCORE_INLINE vec<T, N> operator()(vec<T, N> a) const {
+    return vec<T, N>(T(1)) / a;
+  }
 };
 struct Sign {  // 0 for NaN
   template <class T, int N>
@@ -163,10 +271,30 @@ struct NanToNum {
 
 // ---- bits
 
-struct BitwiseAnd { template <class V> DLCORE_INLINE V operator()(V a, V b) const { return a & b; } };
-struct BitwiseOr { template <class V> DLCORE_INLINE V operator()(V a, V b) const { return a | b; } };
-struct BitwiseXor { template <class V> DLCORE_INLINE V operator()(V a, V b) const { return a ^ b; } };
-struct BitwiseNot { template <class V> DLCORE_INLINE V operator()(V a) const { return ~a; } };
+struct BitwiseAnd {
+  template <class V>
+  DLCORE_INLINE V operator()(V a, V b) const {
+    return a & b;
+  }
+};
+struct BitwiseOr {
+  template <class V>
+  DLCORE_INLINE V operator()(V a, V b) const {
+    return a | b;
+  }
+};
+struct BitwiseXor {
+  template <class V>
+  DLCORE_INLINE V operator()(V a, V b) const {
+    return a ^ b;
+  }
+};
+struct BitwiseNot {
+  template <class V>
+  DLCORE_INLINE V operator()(V a) const {
+    return ~a;
+  }
+};
 // A count outside of [0, bits) shifts everything out.
 struct ShiftLeft {
   template <class T, int N>
@@ -193,7 +321,8 @@ struct ShiftRight {
 Row arithmetic_row(ElementwiseOp op, DType compute) {
   switch (op) {
     DLCORE_ELEMENTWISE_ARITHMETIC(DLCORE_ROW_CASE)
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 

@@ -4,25 +4,94 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-struct Eq { template <class V> DLCORE_INLINE auto operator()(V a, V b) const { return a == b; } };
-struct Ne { template <class V> DLCORE_INLINE auto operator()(V a, V b) const { return a != b; } };
-struct Lt { template <class V> DLCORE_INLINE auto operator()(V a, V b) const { return a < b; } };
-struct Le { template <class V> DLCORE_INLINE auto operator()(V a, V b) const { return a <= b; } };
-struct Gt { template <class V> DLCORE_INLINE auto operator()(V a, V b) const { return a > b; } };
-struct Ge { template <class V> DLCORE_INLINE auto operator()(V a, V b) const { return a >= b; } };
+struct Eq {
+  template <class V>
+  DLCORE_INLINE auto operator()(V a, V b) const {
+    return a == b;
+  }
+};
+struct Ne {
+  template <class V>
+  DLCORE_INLINE auto operator()(V a, V b) const {
+    return a != b;
+  }
+};
+struct Lt {
+  template <class V>
+  DLCORE_INLINE auto operator()(V a, V b) const {
+    return a < b;
+  }
+};
+struct Le {
+  template <class V>
+  DLCORE_INLINE auto operator()(V a, V b) const {
+    return a <= b;
+  }
+};
+struct Gt {
+  template <class V>
+  DLCORE_INLINE auto operator()(V a, V b) const {
+    return a > b;
+  }
+};
+struct Ge {
+  template <class V>
+  DLCORE_INLINE auto operator()(V a, V b) const {
+    return a >= b;
+  }
+};
 
 template <class T, int N>
-DLCORE_INLINE mask<T, N> truth(vec<T, N> a) { return a != vec<T, N>(T(0)); }
-struct LogicalAnd { template <class V> DLCORE_INLINE auto operator()(V a, V b) const { return truth(a) & truth(b); } };
-struct LogicalOr { template <class V> DLCORE_INLINE auto operator()(V a, V b) const { return truth(a) | truth(b); } };
-struct LogicalXor { template <class V> DLCORE_INLINE auto operator()(V a, V b) const { return truth(a) != truth(b); } };
-struct LogicalNot { template <class V> DLCORE_INLINE auto operator()(V a) const { return ~truth(a); } };
+DLCORE_INLINE mask<T, N> truth(vec<T, N> a) {
+  return a != vec<T, N>(T(0));
+}
+struct LogicalAnd {
+  template <class V>
+  DLCORE_INLINE auto operator()(V a, V b) const {
+    return truth(a) & truth(b);
+  }
+};
+struct LogicalOr {
+  template <class V>
+  DLCORE_INLINE auto operator()(V a, V b) const {
+    return truth(a) | truth(b);
+  }
+};
+struct LogicalXor {
+  template <class V>
+  DLCORE_INLINE auto operator()(V a, V b) const {
+    return truth(a) != truth(b);
+  }
+};
+struct LogicalNot {
+  template <class V>
+  DLCORE_INLINE auto operator()(V a) const {
+    return ~truth(a);
+  }
+};
 
 template <class T, int N>
-DLCORE_INLINE vec<T, N> infinity_like(vec<T, N>) { return {static_cast<T>(__builtin_inf())}; }
-struct IsNan { template <class V> DLCORE_INLINE auto operator()(V a) const { return a != a; } };
-struct IsInf { template <class V> DLCORE_INLINE auto operator()(V a) const { return abs(a) == infinity_like(a); } };
-struct IsFinite { template <class V> DLCORE_INLINE auto operator()(V a) const { return abs(a) < infinity_like(a); } };
+DLCORE_INLINE vec<T, N> infinity_like(vec<T, N>) {
+  return {static_cast<T>(__builtin_inf())};
+}
+struct IsNan {
+  template <class V>
+  DLCORE_INLINE auto operator()(V a) const {
+    return a != a;
+  }
+};
+struct IsInf {
+  template <class V>
+  DLCORE_INLINE auto operator()(V a) const {
+    return abs(a) == infinity_like(a);
+  }
+};
+struct IsFinite {
+  template <class V>
+  DLCORE_INLINE auto operator()(V a) const {
+    return abs(a) < infinity_like(a);
+  }
+};
 
 // a = b, or |a - b| <= absolute + relative |b| with a and b finite, or both NaN where that counts as equal
 struct IsClose {
@@ -51,7 +120,9 @@ struct IsClose {
 
 struct Where {
   template <class T, int N>
-  DLCORE_INLINE vec<T, N> operator()(mask<T, N> condition, vec<T, N> a, vec<T, N> b) const { return select(condition, a, b); }
+  DLCORE_INLINE vec<T, N> operator()(mask<T, N> condition, vec<T, N> a, vec<T, N> b) const {
+    return select(condition, a, b);
+  }
 };
 
 }  // namespace
@@ -59,7 +130,8 @@ struct Where {
 Row comparison_row(ElementwiseOp op, DType compute) {
   switch (op) {
     DLCORE_ELEMENTWISE_COMPARISON(DLCORE_ROW_CASE)
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 

@@ -5,35 +5,162 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-struct Exp { template <class V> DLCORE_INLINE V operator()(V x) const { return exp(x); } };
-struct Expm1 { template <class V> DLCORE_INLINE V operator()(V x) const { return expm1(x); } };
-struct Log { template <class V> DLCORE_INLINE V operator()(V x) const { return log(x); } };
-struct Log1p { template <class V> DLCORE_INLINE V operator()(V x) const { return log1p(x); } };
-struct Log2 { template <class V> DLCORE_INLINE V operator()(V x) const { return log2(x); } };
-struct Log10 { template <class V> DLCORE_INLINE V operator()(V x) const { return log10(x); } };
-struct Sqrt { template <class V> DLCORE_INLINE V operator()(V x) const { return sqrt(x); } };
-struct Rsqrt { template <class V> DLCORE_INLINE V operator()(V x) const { return rsqrt(x); } };
-struct Sin { template <class V> DLCORE_INLINE V operator()(V x) const { return sin(x); } };
-struct Cos { template <class V> DLCORE_INLINE V operator()(V x) const { return cos(x); } };
-struct Tan { template <class V> DLCORE_INLINE V operator()(V x) const { return tan(x); } };
-struct Asin { template <class V> DLCORE_INLINE V operator()(V x) const { return asin(x); } };
-struct Acos { template <class V> DLCORE_INLINE V operator()(V x) const { return acos(x); } };
-struct Atan { template <class V> DLCORE_INLINE V operator()(V x) const { return atan(x); } };
-struct Sinh { template <class V> DLCORE_INLINE V operator()(V x) const { return sinh(x); } };
-struct Cosh { template <class V> DLCORE_INLINE V operator()(V x) const { return cosh(x); } };
-struct Tanh { template <class V> DLCORE_INLINE V operator()(V x) const { return tanh(x); } };
-struct Asinh { template <class V> DLCORE_INLINE V operator()(V x) const { return asinh(x); } };
-struct Acosh { template <class V> DLCORE_INLINE V operator()(V x) const { return acosh(x); } };
-struct Atanh { template <class V> DLCORE_INLINE V operator()(V x) const { return atanh(x); } };
-struct Sigmoid { template <class V> DLCORE_INLINE V operator()(V x) const { return sigmoid(x); } };
-struct Erf { template <class V> DLCORE_INLINE V operator()(V x) const { return erf(x); } };
-struct Erfc { template <class V> DLCORE_INLINE V operator()(V x) const { return erfc(x); } };
-struct Erfinv { template <class V> DLCORE_INLINE V operator()(V x) const { return erfinv(x); } };
-struct Atan2 { template <class V> DLCORE_INLINE V operator()(V y, V x) const { return atan2(y, x); } };
+struct Exp {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return exp(x);
+  }
+};
+struct Expm1 {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return expm1(x);
+  }
+};
+struct Log {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return log(x);
+  }
+};
+struct Log1p {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return log1p(x);
+  }
+};
+struct Log2 {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return log2(x);
+  }
+};
+struct Log10 {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return log10(x);
+  }
+};
+struct Sqrt {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return sqrt(x);
+  }
+};
+struct Rsqrt {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return rsqrt(x);
+  }
+};
+struct Sin {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return sin(x);
+  }
+};
+struct Cos {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return cos(x);
+  }
+};
+struct Tan {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return tan(x);
+  }
+};
+struct Asin {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return asin(x);
+  }
+};
+struct Acos {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return acos(x);
+  }
+};
+struct Atan {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return atan(x);
+  }
+};
+struct Sinh {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return sinh(x);
+  }
+};
+struct Cosh {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return cosh(x);
+  }
+};
+struct Tanh {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return tanh(x);
+  }
+};
+struct Asinh {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return asinh(x);
+  }
+};
+struct Acosh {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return acosh(x);
+  }
+};
+struct Atanh {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return atanh(x);
+  }
+};
+struct Sigmoid {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return sigmoid(x);
+  }
+};
+struct Erf {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return erf(x);
+  }
+};
+struct Erfc {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return erfc(x);
+  }
+};
+struct Erfinv {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return erfinv(x);
+  }
+};
+struct Atan2 {
+  template <class V>
+  DLCORE_INLINE V operator()(V y, V x) const {
+    return atan2(y, x);
+  }
+};
 
 struct Exp2 {
   template <class T, int N>
-  DLCORE_INLINE vec<T, N> operator()(vec<T, N> x) const { return exp2(x); }
+  DLCORE_INLINE vec<T, N> operator()(vec<T, N> x) const {
+    return exp2(x);
+  }
 };
 
 struct Logit {
@@ -63,8 +190,10 @@ DLCORE_INLINE T whole_power(T x, T n) {
 struct Pow {
   template <class T, int N>
   DLCORE_INLINE vec<T, N> operator()(vec<T, N> x, vec<T, N> y) const {
-    if constexpr (kIsFloat<T>) return pow(x, y);
-    else return each_lane(x, y, [](T a, T n) { return whole_power(a, n); });
+    if constexpr (kIsFloat<T>)
+      return pow(x, y);
+    else
+      return each_lane(x, y, [](T a, T n) { return whole_power(a, n); });
   }
 };
 
@@ -89,7 +218,8 @@ struct LogAddExp {  // log(exp(a) + exp(b))
 Row math_row(ElementwiseOp op, DType compute) {
   switch (op) {
     DLCORE_ELEMENTWISE_MATH(DLCORE_ROW_CASE)
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 

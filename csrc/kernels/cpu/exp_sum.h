@@ -1,5 +1,6 @@
 #pragma once
-// The fold of elements x to m, the largest, and s = sum exp(x - m): what softmax, log sum exp and cross entropy are made of.
+// The fold of elements x to m, the largest, and s = sum exp(x - m): what softmax, log sum exp and cross entropy are
+// made of.
 #include "kernels/cpu/fold.h"
 #include "kernels/cpu/math.h"
 
@@ -10,24 +11,36 @@ constexpr int64_t kWidth = ReducePlan::kMaxWidth;
 
 struct Largest {
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return select((x > a) | (x != x), x, a); }
+  static DLCORE_INLINE V step(V a, V x) {
+    return select((x > a) | (x != x), x, a);
+  }
   template <class V>
-  static DLCORE_INLINE V merge(V a, V b) { return step(a, b); }
+  static DLCORE_INLINE V merge(V a, V b) {
+    return step(a, b);
+  }
   static constexpr float identity = -__builtin_inff();
 };
 struct Plus {
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return a + x; }
+  static DLCORE_INLINE V step(V a, V x) {
+    return a + x;
+  }
   template <class V>
-  static DLCORE_INLINE V merge(V a, V b) { return a + b; }
+  static DLCORE_INLINE V merge(V a, V b) {
+    return a + b;
+  }
   static constexpr float identity = 0;
 };
 
 // What exponents are shifted by: the largest element, but for -infinity, where all exponentials are to be 0 anyway.
 template <class T>
-DLCORE_INLINE T shift_of(T m) { return m == lowest<T> ? T(0) : m; }
+DLCORE_INLINE T shift_of(T m) {
+  return m == lowest<T> ? T(0) : m;
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> shift_of(vec<T, N> m) { return select(m == vec<T, N>(lowest<T>), vec<T, N>(T(0)), m); }
+DLCORE_INLINE vec<T, N> shift_of(vec<T, N> m) {
+  return select(m == vec<T, N>(lowest<T>), vec<T, N>(T(0)), m);
+}
 
 // f(i, n) for the vectors of [0, n): of n lanes, at i
 template <class T, class F>
@@ -104,7 +117,7 @@ struct ExpSum {
     constexpr int kRows = 16;
     T m[kWidth], scale[kWidth], sum[kWidth];
     for (int64_t j = 0; j < t.width; ++j) m[j] = lowest<T>;
-    walk_columns<T, kRows>(loops, in, t, [&](const T* const (*x)[kRows], int64_t rows, int64_t) {
+    walk_columns<T, kRows>(loops, in, t, [&](const T* const(*x)[kRows], int64_t rows, int64_t) {
       vectors<T>(t.width, [&](int64_t j, int64_t lanes) {
         const vec<T> old = vec<T>::load(m + j, lanes);
         vec<T> most = old, s(T(0));

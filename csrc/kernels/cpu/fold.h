@@ -6,8 +6,8 @@
 //     void start(Accs&, int64_t width) const;            // the identity
 //     void rows(const Task&, Accs&) const;               // outputs one after another
 //     void columns(const Task&, Accs&) const;            // outputs side by side
-//     void merge(Accs& a, const Accs& b, int64_t width, int64_t na, int64_t nb) const;  // a: the first na elements, b: the next nb
-//     void finish(Accs&, int64_t width, const Outputs&) const;              // where results go
+//     void merge(Accs& a, const Accs& b, int64_t width, int64_t na, int64_t nb) const;  // a: the first na elements, b:
+//     the next nb void finish(Accs&, int64_t width, const Outputs&) const;              // where results go
 //   };
 #include "core/parallel.h"
 #include "kernels/cpu/read.h"
@@ -31,9 +31,13 @@ template <>
 constexpr int64_t highest<int64_t> = INT64_MAX;
 
 template <class T>
-DLCORE_INLINE T select(bool m, T a, T b) { return m ? a : b; }
+DLCORE_INLINE T select(bool m, T a, T b) {
+  return m ? a : b;
+}
 template <class T>
-DLCORE_INLINE T abs(T x) { return x < 0 ? -x : x; }
+DLCORE_INLINE T abs(T x) {
+  return x < 0 ? -x : x;
+}
 
 template <class Op, class T>
 DLCORE_INLINE T fold_lanes(vec<T> v) {
@@ -125,8 +129,7 @@ DLCORE_INLINE void walk_rows(const ReduceLoops& l, const Input<T> (&in)[K], cons
 
 // body(x, rows, index): x[k][r][0, width), r < rows <= Rows, are elements index + r of all outputs in input k.
 template <class T, int Rows, int64_t Width = ReducePlan::kMaxWidth, int K, class Body>
-DLCORE_INLINE void walk_columns(const ReduceLoops& l, const Input<T> (&in)[K], const Task& t,
-                                const Body& body) {
+DLCORE_INLINE void walk_columns(const ReduceLoops& l, const Input<T> (&in)[K], const Task& t, const Body& body) {
   const T* x[K][Rows];
   T buffer[K][Rows][Width];
   Odometer r(l.reduced, l.reduced_dims, t.begin);
@@ -144,8 +147,8 @@ DLCORE_INLINE void walk_columns(const ReduceLoops& l, const Input<T> (&in)[K], c
   }
 }
 
-// Runs the fold over all outputs. Where the reduced range is cut, the chunks' results wait in the workspace and are merged
-// in chunk order.
+// Runs the fold over all outputs. Where the reduced range is cut, the chunks' results wait in the workspace and are
+// merged in chunk order.
 template <class Fold>
 void run_fold(const ReduceLoops& l, const ReducePlan& p, void* workspace, const Fold& f) {
   using Accs = typename Fold::Accs;

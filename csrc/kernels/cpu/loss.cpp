@@ -61,15 +61,14 @@ struct Terms {
           const vec<T> u = weights.along_row(x[K - 1], c, i, lanes), d = shift - vec<T>::load(x[0] + i, lanes);
           return first(term(u, d), lanes);
         });
-        total[o] += sum_vectors<T>(n, [&](int64_t i, int64_t lanes) {
-          return first(weights.along_row(x[K - 1], c, i, lanes), lanes);
-        });
+        total[o] += sum_vectors<T>(
+            n, [&](int64_t i, int64_t lanes) { return first(weights.along_row(x[K - 1], c, i, lanes), lanes); });
       });
       return;
     }
     T shift[kWidth];
     for (int64_t o = 0; o < t.width; ++o) shift[o] = static_cast<T>(z[o]);
-    walk_columns<T, 1>(l, in, t, [&](const T* const (*x)[1], int64_t, int64_t c) {
+    walk_columns<T, 1>(l, in, t, [&](const T* const(*x)[1], int64_t, int64_t c) {
       T u[kWidth], d[kWidth];
       vectors<T>(t.width, [&](int64_t i, int64_t lanes) {
         const vec<T> v = weights.along_column(x[K - 1][0], c, i, lanes);
@@ -93,13 +92,18 @@ struct Terms {
 
 template <class T, bool Soft>
 Terms<T, Soft> terms(const ReduceLoops& l, const Input<T> (&in)[Soft ? 2 : 1], const void* weight, double smoothing) {
-  return {l, in, {static_cast<const T*>(weight), static_cast<T>(smoothing / static_cast<double>(l.count)), static_cast<T>(1 - smoothing)}};
+  return {l,
+          in,
+          {static_cast<const T*>(weight), static_cast<T>(smoothing / static_cast<double>(l.count)),
+           static_cast<T>(1 - smoothing)}};
 }
 
 template <class T, bool Soft>
 DLCORE_INLINE auto inputs_of(DType dtype, const void* x, const void* q) {
-  if constexpr (Soft) return Inputs<T, 2>{{{dtype, x}, {dtype, q}}};
-  else return Inputs<T, 1>{{{dtype, x}}};
+  if constexpr (Soft)
+    return Inputs<T, 2>{{{dtype, x}, {dtype, q}}};
+  else
+    return Inputs<T, 1>{{{dtype, x}}};
 }
 
 template <class T>
@@ -236,31 +240,35 @@ void cross_entropy_backward_as(const CrossEntropyBackward& a) {
           vectors<T>(n, [&](int64_t i, int64_t lanes) { value(i, lanes).store(out + i, lanes); });
           if (out == buffer) write(a.dtype, to, at, classes.x, n, out);
         };
-        if (a.dx) emit(a.dx, [&](int64_t i, int64_t lanes) {
-          return slope(vec<T>::load(x[0] + i, lanes), shift, f, g, beside.along_row(x[Soft], c, i, lanes));
-        });
-        if (a.dq) emit(a.dq, [&](int64_t i, int64_t lanes) {
-          const vec<T> weight = w ? vec<T>::load(w + c + i, lanes) : vec<T>(T(1));
-          return slope_of_q(vec<T>::load(x[0] + i, lanes), shift, h, weight);
-        });
+        if (a.dx)
+          emit(a.dx, [&](int64_t i, int64_t lanes) {
+            return slope(vec<T>::load(x[0] + i, lanes), shift, f, g, beside.along_row(x[Soft], c, i, lanes));
+          });
+        if (a.dq)
+          emit(a.dq, [&](int64_t i, int64_t lanes) {
+            const vec<T> weight = w ? vec<T>::load(w + c + i, lanes) : vec<T>(T(1));
+            return slope_of_q(vec<T>::load(x[0] + i, lanes), shift, h, weight);
+          });
       });
     } else {
       T buffer[kWidth];
-      walk_columns<T, 1>(l, inputs.in, t, [&](const T* const (*x)[1], int64_t, int64_t c) {
+      walk_columns<T, 1>(l, inputs.in, t, [&](const T* const(*x)[1], int64_t, int64_t c) {
         const int64_t at = t.at + c * classes.x;
         const auto emit = [&](void* to, const auto& value) {
           T* out = holds<T>(a.dtype) && line.x == 1 ? static_cast<T*>(to) + at : buffer;
           vectors<T>(t.width, [&](int64_t i, int64_t lanes) { value(i, lanes).store(out + i, lanes); });
           if (out == buffer) write(a.dtype, to, at, line.x, t.width, out);
         };
-        if (a.dx) emit(a.dx, [&](int64_t i, int64_t lanes) {
-          return slope(vec<T>::load(x[0][0] + i, lanes), vec<T>::load(z + i, lanes), vec<T>::load(of_exp + i, lanes),
-                       vec<T>::load(of_u + i, lanes), beside.along_column(x[Soft][0], c, i, lanes));
-        });
-        if (a.dq) emit(a.dq, [&](int64_t i, int64_t lanes) {
-          return slope_of_q(vec<T>::load(x[0][0] + i, lanes), vec<T>::load(z + i, lanes), vec<T>::load(of_q + i, lanes),
-                            vec<T>(w ? w[c] : T(1)));
-        });
+        if (a.dx)
+          emit(a.dx, [&](int64_t i, int64_t lanes) {
+            return slope(vec<T>::load(x[0][0] + i, lanes), vec<T>::load(z + i, lanes), vec<T>::load(of_exp + i, lanes),
+                         vec<T>::load(of_u + i, lanes), beside.along_column(x[Soft][0], c, i, lanes));
+          });
+        if (a.dq)
+          emit(a.dq, [&](int64_t i, int64_t lanes) {
+            return slope_of_q(vec<T>::load(x[0][0] + i, lanes), vec<T>::load(z + i, lanes),
+                              vec<T>::load(of_q + i, lanes), vec<T>(w ? w[c] : T(1)));
+          });
       });
     }
     // The target's own: its two terms may cancel, so they are joined in float64.

@@ -1,9 +1,10 @@
 #pragma once
 // Elementary functions over vec<float, N> and vec<double, N>. Errors in units in the last place are those that
-// tests/cpp/test_math.cpp checks on every tier. Infinities, NaN, subnormal numbers and signed zeros are handled everywhere.
+// tests/cpp/test_math.cpp checks on every tier. Infinities, NaN, subnormal numbers and signed zeros are handled
+// everywhere.
 //
-// The polynomials are minimax fits (Remez) of the function named beside them on the interval named beside them. Argument
-// reductions follow Cody and Waite: constants are split so that n * high part is exact without FMA too.
+// The polynomials are minimax fits (Remez) of the function named beside them on the interval named beside them.
+// Argument reductions follow Cody and Waite: constants are split so that n * high part is exact without FMA too.
 #include "kernels/cpu/simd.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -26,7 +27,9 @@ template <class T>
 constexpr T kNaN = static_cast<T>(__builtin_nan(""));
 
 template <class T, int N>
-DLCORE_INLINE mask<T, N> is_nan(vec<T, N> x) { return x != x; }
+DLCORE_INLINE mask<T, N> is_nan(vec<T, N> x) {
+  return x != x;
+}
 
 // f in double on both halves of float lanes: where float arithmetic would need tricks to stay accurate.
 template <int N, class F>
@@ -49,7 +52,7 @@ DLCORE_INLINE vec<float, N> exp_tail(vec<float, N> r) {
 }
 template <int N>
 DLCORE_INLINE vec<double, N> exp_tail(vec<double, N> r) {
-  constexpr double c[] = {0.50000000000000056,    0.16666666666666582,   0.04166666666656943,    0.0083333333333941665,
+  constexpr double c[] = {0.50000000000000056,    0.16666666666666582,    0.04166666666656943,    0.0083333333333941665,
                           0.0013888888934151229,  0.00019841269711550684, 2.4801501988408705e-05, 2.755741110312982e-06,
                           2.7627401945989399e-07, 2.5053804992862766e-08};
   return polynomial(r, c);
@@ -89,7 +92,9 @@ DLCORE_INLINE vec<T, N> exp_scaled(vec<T, N> x, T shift) {
   return scale(y + vec<T, N>(T(1)), n + vec<T, N>(shift));
 }
 template <class T, int N>
-DLCORE_INLINE vec<T, N> exp(vec<T, N> x) { return exp_scaled(x, T(0)); }
+DLCORE_INLINE vec<T, N> exp(vec<T, N> x) {
+  return exp_scaled(x, T(0));
+}
 
 template <class T, int N>
 DLCORE_INLINE vec<T, N> exp2(vec<T, N> x) {  // 1 ulp
@@ -216,9 +221,9 @@ struct tanh_constants<float> {
 };
 template <>
 struct tanh_constants<double> {
-  static constexpr double c[] = {-0.33333333333333326,   0.13333333333331507,   -0.053968253966813672,
-                                 0.021869488485608251,   -0.0088632345389921194, 0.003592115948210961,
-                                 -0.0014557370985931377, 0.00058949472243167197, -0.00023712159769364314,
+  static constexpr double c[] = {-0.33333333333333326,   0.13333333333331507,     -0.053968253966813672,
+                                 0.021869488485608251,   -0.0088632345389921194,  0.003592115948210961,
+                                 -0.0014557370985931377, 0.00058949472243167197,  -0.00023712159769364314,
                                  9.1737727526514435e-05, -3.0356106704624129e-05, 6.1123232026632082e-06};
 };
 
@@ -306,7 +311,8 @@ template <bool Short, int N>
 DLCORE_INLINE vec<double, N> sin_reduced(vec<double, N> r) {
   const vec<double, N> z = r * r;
   if constexpr (Short) {
-    constexpr double c[] = {-0.16666666640591377, 0.0083333292807002395, -0.00019839304437643885, 2.7180464964718835e-06};
+    constexpr double c[] = {-0.16666666640591377, 0.0083333292807002395, -0.00019839304437643885,
+                            2.7180464964718835e-06};
     return fma(r * z, polynomial(z, c), r);
   } else {
     constexpr double c[] = {-0.16666666666666638,   0.0083333333333233464,   -0.00019841269830341178,
@@ -319,7 +325,8 @@ DLCORE_INLINE vec<double, N> cos_reduced(vec<double, N> r) {
   using V = vec<double, N>;
   const V z = r * r, half = z * V(0.5), one(1.0);
   if constexpr (Short) {
-    constexpr double c[] = {0.041666666647289324, -0.0013888885423645862, 2.4799883973088621e-05, -2.7235802672237582e-07};
+    constexpr double c[] = {0.041666666647289324, -0.0013888885423645862, 2.4799883973088621e-05,
+                            -2.7235802672237582e-07};
     return fma(z * z, polynomial(z, c), one - half);
   } else {
     constexpr double c[] = {0.041666666666666657,    -0.0013888888888882495, 2.4801587293980851e-05,
@@ -360,7 +367,9 @@ DLCORE_INLINE vec<T, N> of_angle(vec<T, N> x, Fast fast, Exact exact) {
   else
     y = fast(x);
   if (__builtin_expect(any(~inside), 0))
-    y = select(inside, y, each_lane(select(inside, V(T(0)), x), [&](T a) { return static_cast<T>(exact(static_cast<double>(a))); }));
+    y = select(inside, y, each_lane(select(inside, V(T(0)), x), [&](T a) {
+                 return static_cast<T>(exact(static_cast<double>(a)));
+               }));
   return select(x == V(T(0)), x, y);
 }
 template <class T, int N>
@@ -369,7 +378,8 @@ DLCORE_INLINE vec<T, N> sin(vec<T, N> x) {  // 2 ulp
 }
 template <class T, int N>
 DLCORE_INLINE vec<T, N> cos(vec<T, N> x) {  // 2 ulp
-  const vec<T, N> y = of_angle(x, [](auto a) { return sine<sizeof(T) == 4>(a, 1); }, [](double a) { return __builtin_cos(a); });
+  const vec<T, N> y =
+      of_angle(x, [](auto a) { return sine<sizeof(T) == 4>(a, 1); }, [](double a) { return __builtin_cos(a); });
   return select(x == vec<T, N>(T(0)), vec<T, N>(T(1)), y);
 }
 template <class T, int N>
@@ -384,21 +394,23 @@ struct arc_constants;
 template <>
 struct arc_constants<float> {
   // (asin(x) - x) / x^3 in x^2, |x| <= 1/2; (atan(x) - x) / x^3 in x^2, |x| <= 1
-  static constexpr float asin[] = {0.166666612f, 0.0750047341f, 0.0445217714f, 0.0317733884f, 0.0145530533f, 0.0373716801f};
+  static constexpr float asin[] = {0.166666612f,  0.0750047341f, 0.0445217714f,
+                                   0.0317733884f, 0.0145530533f, 0.0373716801f};
   static constexpr float atan[] = {-0.333333313f, 0.199998111f,   -0.142814547f, 0.110679194f,    -0.0884481892f,
                                    0.0681384206f, -0.0456565022f, 0.023327047f,  -0.00767496787f, 0.00118293043f};
 };
 template <>
 struct arc_constants<double> {
-  static constexpr double asin[] = {0.16666666666666688,  0.074999999999855085, 0.044642857163090376, 0.030381943182624552,
-                                    0.022372203160672077, 0.017351803582864745, 0.013978719412902248, 0.0114148175846253,
-                                    0.010697039916827352, 0.0040019224685190211, 0.021027377042077931, -0.020084172740283394,
-                                    0.0320823823536215};
+  static constexpr double asin[] = {
+      0.16666666666666688,  0.074999999999855085,  0.044642857163090376, 0.030381943182624552, 0.022372203160672077,
+      0.017351803582864745, 0.013978719412902248,  0.0114148175846253,   0.010697039916827352, 0.0040019224685190211,
+      0.021027377042077931, -0.020084172740283394, 0.0320823823536215};
   static constexpr double atan[] = {
-      -0.33333333333333309,  0.19999999999986348,    -0.14285714284346337, 0.11111111053586697,   -0.090909077499155652,
-      0.076922878483581841,  -0.066664648238030214,  0.05880866655677109,  -0.05254943693367721,  0.047269236620940985,
-      -0.042307128251809295, 0.036867657463230549,   -0.030249113470689128, 0.022395519167787203, -0.014276224065100632,
-      0.0074555395680392638, -0.0030150876099256812, 0.00087628966296023373, -0.00016170565441028776, 1.4163238001292819e-05};
+      -0.33333333333333309,   0.19999999999986348,    -0.14285714284346337,    0.11111111053586697,
+      -0.090909077499155652,  0.076922878483581841,   -0.066664648238030214,   0.05880866655677109,
+      -0.05254943693367721,   0.047269236620940985,   -0.042307128251809295,   0.036867657463230549,
+      -0.030249113470689128,  0.022395519167787203,   -0.014276224065100632,   0.0074555395680392638,
+      -0.0030150876099256812, 0.00087628966296023373, -0.00016170565441028776, 1.4163238001292819e-05};
 };
 template <class T>
 constexpr T kPi = T(0x1.921fb54442d18p+1);
@@ -468,32 +480,34 @@ DLCORE_INLINE vec<T, N> atan2(vec<T, N> y, vec<T, N> x) {  // 3 ulp
 
 template <int N>
 DLCORE_INLINE vec<float, N> erf_near(vec<float, N> x) {
-  constexpr float c[] = {0.128379166f,  -0.376126349f,  0.112837367f,  -0.0268617738f,
+  constexpr float c[] = {0.128379166f,  -0.376126349f,    0.112837367f,   -0.0268617738f,
                          0.0052072187f, -0.000821654103f, 8.69893993e-05f};  // erf(x) / x - 1 in x^2
   return fma(x, polynomial(x * x, c), x);
 }
 template <int N>
 DLCORE_INLINE vec<double, N> erf_near(vec<double, N> x) {
-  constexpr double c[] = {0.12837916709551259,    -0.37612638903183743,   0.11283791670954368,   -0.02686617064494554,
-                          0.0052239776230901796,  -0.00085483268475626507, 0.00012055324632814616, -1.492538893610055e-05,
-                          1.6456634772469844e-06, -1.6289506996314366e-07, 1.412423127758508e-08, -8.6697278381091666e-10};
+  constexpr double c[] = {0.12837916709551259,     -0.37612638903183743,   0.11283791670954368,
+                          -0.02686617064494554,    0.0052239776230901796,  -0.00085483268475626507,
+                          0.00012055324632814616,  -1.492538893610055e-05, 1.6456634772469844e-06,
+                          -1.6289506996314366e-07, 1.412423127758508e-08,  -8.6697278381091666e-10};
   return fma(x, polynomial(x * x, c), x);
 }
 // erfc(a) for a in [0.875, 4] (float) or [0.875, 6] (double), to the accuracy that 1 - erfc(a) needs
 template <int N>
 DLCORE_INLINE vec<float, N> erfc_far(vec<float, N> a) {
-  constexpr float c[] = {0.000253677164f, -1.1299423f,      -0.632364392f,  -0.109531924f,    0.0260851867f,
+  constexpr float c[] = {0.000253677164f, -1.1299423f,     -0.632364392f,    -0.109531924f,  0.0260851867f,
                          -0.00463266298f, 0.000567897689f, -4.24232385e-05f, 1.44353112e-06f};
   return exp(polynomial(min(vec<float, N>(4.f), a), c));
 }
 template <int N>
 DLCORE_INLINE vec<double, N> erfc_far(vec<double, N> a) {
-  constexpr double c[] = {-1.8496055099332482,     -2.6389675142347904,    -0.84310725635848405,    -0.041561098046657058,
-                          0.010033825434544529,    -0.0019779030150683767, 0.00023732467534264402,  2.6270380860198757e-05,
-                          -2.7140674510803827e-05, 9.5754602730328889e-06, -2.0143149964343353e-06, 9.6027688378366915e-08,
-                          1.3441123821998196e-07,  -7.425245530710117e-08, 2.5153032327434288e-08,  -6.4584349531561353e-09,
-                          1.3201030107890755e-09,  -2.167274631706266e-10, 2.8328229942436827e-11,  -2.8845126110124022e-12,
-                          2.2052473043462906e-13,  -1.1900154402634048e-14, 4.0380347467181877e-16, -6.4746516085897648e-18};
+  constexpr double c[] = {
+      -1.8496055099332482,     -2.6389675142347904,     -0.84310725635848405,    -0.041561098046657058,
+      0.010033825434544529,    -0.0019779030150683767,  0.00023732467534264402,  2.6270380860198757e-05,
+      -2.7140674510803827e-05, 9.5754602730328889e-06,  -2.0143149964343353e-06, 9.6027688378366915e-08,
+      1.3441123821998196e-07,  -7.425245530710117e-08,  2.5153032327434288e-08,  -6.4584349531561353e-09,
+      1.3201030107890755e-09,  -2.167274631706266e-10,  2.8328229942436827e-11,  -2.8845126110124022e-12,
+      2.2052473043462906e-13,  -1.1900154402634048e-14, 4.0380347467181877e-16,  -6.4746516085897648e-18};
   using V = vec<double, N>;
   return exp(polynomial(min(V(6.0), a) - V(1.0), c));
 }
@@ -523,12 +537,12 @@ DLCORE_INLINE double inverse_erf(double y) {
   if (w > 16) {  // erfc(x) ~ exp(-x^2) / (x sqrt(pi))
     x = __builtin_sqrt(w + 0.6931471805599453 - 0.5 * __builtin_log(3.141592653589793 * w));
   } else if (w < 5) {
-    constexpr double c[] = {1.50140941,    0.246640727,    -0.00417768164, -0.00125372503, 0.00021858087,
+    constexpr double c[] = {1.50140941,      0.246640727,    -0.00417768164, -0.00125372503, 0.00021858087,
                             -4.39150654e-06, -3.5233877e-06, 3.43273939e-07, 2.81022636e-08};
     x = c[8];
     for (int i = 7; i >= 0; --i) x = x * (w - 2.5) + c[i];
   } else {
-    constexpr double c[] = {2.83297682,    1.00167406,    0.00943887047, -0.0076224613,  0.00573950773,
+    constexpr double c[] = {2.83297682,     1.00167406,    0.00943887047,  -0.0076224613,  0.00573950773,
                             -0.00367342844, 0.00134934322, 0.000100950558, -0.000200214257};
     const double s = __builtin_sqrt(w) - 3;
     x = c[8];
@@ -550,7 +564,9 @@ DLCORE_INLINE vec<T, N> erfinv(vec<T, N> x) {  // 3 ulp
 // ---- powers
 
 template <class T, int N>
-DLCORE_INLINE vec<T, N> rsqrt(vec<T, N> x) { return vec<T, N>(T(1)) / sqrt(x); }  // 1.5 ulp
+DLCORE_INLINE vec<T, N> rsqrt(vec<T, N> x) {
+  return vec<T, N>(T(1)) / sqrt(x);
+}  // 1.5 ulp
 
 // exp(y log|x|) in double is exact enough for float; then the rules for signs and limits.
 template <int N>

@@ -60,7 +60,7 @@ struct Moments {
 
   void columns(const Task& t, Accs& accs) const {
     constexpr int kRows = 32;
-    walk_columns<T, kRows, kMomentsWidth>(a.loops, in, t, [&](const T* const (*x)[kRows], int64_t rows, int64_t index) {
+    walk_columns<T, kRows, kMomentsWidth>(a.loops, in, t, [&](const T* const(*x)[kRows], int64_t rows, int64_t index) {
       const double count = static_cast<double>(rows);
       for (int64_t j = 0; j < t.width; j += L) {
         const int64_t n = min(L, t.width - j);
@@ -96,14 +96,20 @@ struct Moments {
   struct Plus {
     static constexpr double identity = 0;
     template <class V>
-    static DLCORE_INLINE V step(V s, V x) { return s + x; }
+    static DLCORE_INLINE V step(V s, V x) {
+      return s + x;
+    }
     template <class V>
-    static DLCORE_INLINE V merge(V s, V x) { return s + x; }
+    static DLCORE_INLINE V merge(V s, V x) {
+      return s + x;
+    }
   };
   // L elements as doubles; the last few of a row are followed by zeros.
   static DLCORE_INLINE Wide widen(const T* x) {
-    if constexpr (sizeof(T) == 8) return Wide::load(x);
-    else return convert<double>(vec<T, L>::load(x));
+    if constexpr (sizeof(T) == 8)
+      return Wide::load(x);
+    else
+      return convert<double>(vec<T, L>::load(x));
   }
   static DLCORE_INLINE Wide widen(const T* x, int64_t n) {
     if (n == L) return widen(x);

@@ -9,7 +9,9 @@ namespace {
 // ---- each loss: its value l(x, t), and its slopes dl/dx, dl/dt. p is the op's number, q the weight of positives.
 
 template <class V>
-DLCORE_INLINE V constant(double c) { return V(static_cast<typename V::scalar>(c)); }
+DLCORE_INLINE V constant(double c) {
+  return V(static_cast<typename V::scalar>(c));
+}
 template <class V>
 DLCORE_INLINE V sign(V d) {
   const V zero = constant<V>(0);
@@ -20,24 +22,38 @@ DLCORE_INLINE V sign(V d) {
 template <class Of>
 struct Difference {
   template <class V>
-  static DLCORE_INLINE V value(V x, V t, V p, V) { return Of::value(x - t, p); }
+  static DLCORE_INLINE V value(V x, V t, V p, V) {
+    return Of::value(x - t, p);
+  }
   template <class V>
-  static DLCORE_INLINE V dx(V x, V t, V p, V) { return Of::slope(x - t, p); }
+  static DLCORE_INLINE V dx(V x, V t, V p, V) {
+    return Of::slope(x - t, p);
+  }
   template <class V>
-  static DLCORE_INLINE V dt(V x, V t, V p, V) { return -Of::slope(x - t, p); }
+  static DLCORE_INLINE V dt(V x, V t, V p, V) {
+    return -Of::slope(x - t, p);
+  }
 };
 
 struct SquareOf {
   template <class V>
-  static DLCORE_INLINE V value(V d, V) { return d * d; }
+  static DLCORE_INLINE V value(V d, V) {
+    return d * d;
+  }
   template <class V>
-  static DLCORE_INLINE V slope(V d, V) { return d + d; }
+  static DLCORE_INLINE V slope(V d, V) {
+    return d + d;
+  }
 };
 struct AbsOf {
   template <class V>
-  static DLCORE_INLINE V value(V d, V) { return abs(d); }
+  static DLCORE_INLINE V value(V d, V) {
+    return abs(d);
+  }
   template <class V>
-  static DLCORE_INLINE V slope(V d, V) { return sign(d); }
+  static DLCORE_INLINE V slope(V d, V) {
+    return sign(d);
+  }
 };
 struct SmoothAbsOf {
   template <class V>
@@ -46,7 +62,9 @@ struct SmoothAbsOf {
     return select(a < p, half * d * d / p, a - half * p);
   }
   template <class V>
-  static DLCORE_INLINE V slope(V d, V p) { return select(abs(d) < p, d / p, sign(d)); }
+  static DLCORE_INLINE V slope(V d, V p) {
+    return select(abs(d) < p, d / p, sign(d));
+  }
 };
 struct HuberOf {
   template <class V>
@@ -55,21 +73,29 @@ struct HuberOf {
     return select(a <= p, half * d * d, p * (a - half * p));
   }
   template <class V>
-  static DLCORE_INLINE V slope(V d, V p) { return select(abs(d) <= p, d, p * sign(d)); }
+  static DLCORE_INLINE V slope(V d, V p) {
+    return select(abs(d) <= p, d, p * sign(d));
+  }
 };
 
 struct Bernoulli {
   template <class V>
-  static DLCORE_INLINE V at_least(V x, double low) { return select(x < constant<V>(low), constant<V>(low), x); }
+  static DLCORE_INLINE V at_least(V x, double low) {
+    return select(x < constant<V>(low), constant<V>(low), x);
+  }
   template <class V>
   static DLCORE_INLINE V value(V x, V t, V, V) {
     const V lost = at_least(log1p(-x), -100);
     return (t - constant<V>(1)) * lost - t * at_least(log(x), -100);
   }
   template <class V>
-  static DLCORE_INLINE V dx(V x, V t, V, V) { return (x - t) / at_least((constant<V>(1) - x) * x, 1e-12); }
+  static DLCORE_INLINE V dx(V x, V t, V, V) {
+    return (x - t) / at_least((constant<V>(1) - x) * x, 1e-12);
+  }
   template <class V>
-  static DLCORE_INLINE V dt(V x, V, V, V) { return log1p(-x) - log(x); }
+  static DLCORE_INLINE V dt(V x, V, V, V) {
+    return log1p(-x) - log(x);
+  }
 };
 
 struct BernoulliLogits {
@@ -80,13 +106,21 @@ struct BernoulliLogits {
     return log1p(exp(-abs(x))) + select(x < zero, -x, zero);
   }
   template <class V>
-  static DLCORE_INLINE V scale(V t, V q) { return (q - constant<V>(1)) * t + constant<V>(1); }
+  static DLCORE_INLINE V scale(V t, V q) {
+    return (q - constant<V>(1)) * t + constant<V>(1);
+  }
   template <class V>
-  static DLCORE_INLINE V value(V x, V t, V, V q) { return (constant<V>(1) - t) * x + scale(t, q) * surprise(x); }
+  static DLCORE_INLINE V value(V x, V t, V, V q) {
+    return (constant<V>(1) - t) * x + scale(t, q) * surprise(x);
+  }
   template <class V>
-  static DLCORE_INLINE V dx(V x, V t, V, V q) { return (constant<V>(1) - t) - scale(t, q) * sigmoid(-x); }
+  static DLCORE_INLINE V dx(V x, V t, V, V q) {
+    return (constant<V>(1) - t) - scale(t, q) * sigmoid(-x);
+  }
   template <class V>
-  static DLCORE_INLINE V dt(V x, V, V, V q) { return (q - constant<V>(1)) * surprise(x) - x; }
+  static DLCORE_INLINE V dt(V x, V, V, V q) {
+    return (q - constant<V>(1)) * surprise(x) - x;
+  }
 };
 
 struct KlDivergence {
@@ -96,17 +130,27 @@ struct KlDivergence {
     return select(t == zero, zero, t * log(t)) - t * x;
   }
   template <class V>
-  static DLCORE_INLINE V dx(V, V t, V, V) { return -t; }
+  static DLCORE_INLINE V dx(V, V t, V, V) {
+    return -t;
+  }
   template <class V>
-  static DLCORE_INLINE V dt(V x, V t, V, V) { return log(t) + constant<V>(1) - x; }
+  static DLCORE_INLINE V dt(V x, V t, V, V) {
+    return log(t) + constant<V>(1) - x;
+  }
 };
 struct KlDivergenceLog {
   template <class V>
-  static DLCORE_INLINE V value(V x, V t, V, V) { return exp(t) * (t - x); }
+  static DLCORE_INLINE V value(V x, V t, V, V) {
+    return exp(t) * (t - x);
+  }
   template <class V>
-  static DLCORE_INLINE V dx(V, V t, V, V) { return -exp(t); }
+  static DLCORE_INLINE V dx(V, V t, V, V) {
+    return -exp(t);
+  }
   template <class V>
-  static DLCORE_INLINE V dt(V x, V t, V, V) { return exp(t) * (t - x + constant<V>(1)); }
+  static DLCORE_INLINE V dt(V x, V t, V, V) {
+    return exp(t) * (t - x + constant<V>(1));
+  }
 };
 
 // ---- one pass over the inputs, in blocks that are converted where memory holds another type
@@ -142,11 +186,13 @@ void forward(const PairLoss& a) {
       vec<T> sum(T(0));
       for (int64_t j = 0; j < n; j += N) {
         const int64_t lanes = min(N, n - j);
-        const vec<T> l = vec<T>::load(w + j, lanes) * L::value(vec<T>::load(x + j, lanes), vec<T>::load(t + j, lanes), p,
-                                                               vec<T>::load(q + j, lanes));
+        const vec<T> l = vec<T>::load(w + j, lanes) * L::value(vec<T>::load(x + j, lanes), vec<T>::load(t + j, lanes),
+                                                               p, vec<T>::load(q + j, lanes));
         l.store(result + j, lanes);
-        if (lanes == N) sum += l;
-        else sum += vec<T>::load(result + j, lanes);
+        if (lanes == N)
+          sum += l;
+        else
+          sum += vec<T>::load(result + j, lanes);
       }
       if (a.total) {
         T part[N];
@@ -200,14 +246,22 @@ void backward(const PairLossBackward& a) {
 template <class F>
 void with_loss(PairLossOp op, const F& run) {
   switch (op) {
-    case PairLossOp::Square: return run(Difference<SquareOf>{});
-    case PairLossOp::Abs: return run(Difference<AbsOf>{});
-    case PairLossOp::SmoothAbs: return run(Difference<SmoothAbsOf>{});
-    case PairLossOp::Huber: return run(Difference<HuberOf>{});
-    case PairLossOp::Bernoulli: return run(Bernoulli{});
-    case PairLossOp::BernoulliLogits: return run(BernoulliLogits{});
-    case PairLossOp::KlDivergence: return run(KlDivergence{});
-    case PairLossOp::KlDivergenceLog: return run(KlDivergenceLog{});
+    case PairLossOp::Square:
+      return run(Difference<SquareOf>{});
+    case PairLossOp::Abs:
+      return run(Difference<AbsOf>{});
+    case PairLossOp::SmoothAbs:
+      return run(Difference<SmoothAbsOf>{});
+    case PairLossOp::Huber:
+      return run(Difference<HuberOf>{});
+    case PairLossOp::Bernoulli:
+      return run(Bernoulli{});
+    case PairLossOp::BernoulliLogits:
+      return run(BernoulliLogits{});
+    case PairLossOp::KlDivergence:
+      return run(KlDivergence{});
+    case PairLossOp::KlDivergenceLog:
+      return run(KlDivergenceLog{});
   }
 }
 

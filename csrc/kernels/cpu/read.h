@@ -1,6 +1,6 @@
 #pragma once
-// Elements of any dtype and stride as a contiguous run of the type that a kernel computes in: float for the 16-bit types,
-// int64_t for integers, uint8_t for truth values; float and double as they are.
+// Elements of any dtype and stride as a contiguous run of the type that a kernel computes in: float for the 16-bit
+// types, int64_t for integers, uint8_t for truth values; float and double as they are.
 #include "kernels/cpu/simd.h"
 #include "kernels/cpu/tiles.h"
 
@@ -28,7 +28,8 @@ struct Input {
   LoadTile load;  // null where memory holds T itself
 
   Input(DType dtype, const void* x)
-      : data(static_cast<const char*>(x)), item(item_size(dtype)),
+      : data(static_cast<const char*>(x)),
+        item(item_size(dtype)),
         load(holds<T>(dtype) ? nullptr : elementwise_load(dtype, compute_dtype<T>)) {}
 
   DLCORE_INLINE const T* at(int64_t offset) const { return reinterpret_cast<const T*>(data + offset * item); }

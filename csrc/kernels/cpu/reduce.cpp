@@ -15,40 +15,56 @@ struct SumBase {
   using Value = T;
   static constexpr T identity = 0;
   template <class V>
-  static DLCORE_INLINE V merge(V a, V b) { return a + b; }
+  static DLCORE_INLINE V merge(V a, V b) {
+    return a + b;
+  }
 };
 template <class T>
 struct Sum : SumBase<T> {
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return a + x; }
+  static DLCORE_INLINE V step(V a, V x) {
+    return a + x;
+  }
 };
 template <class T>
 struct NanSum : SumBase<T> {
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return a + select(x == x, x, V(T(0))); }
+  static DLCORE_INLINE V step(V a, V x) {
+    return a + select(x == x, x, V(T(0)));
+  }
 };
 template <class T>
 struct AbsSum : SumBase<T> {
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return a + abs(x); }
+  static DLCORE_INLINE V step(V a, V x) {
+    return a + abs(x);
+  }
 };
 template <class T>
 struct SquareSum : SumBase<T> {
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return a + x * x; }
+  static DLCORE_INLINE V step(V a, V x) {
+    return a + x * x;
+  }
 };
 template <class T>
 struct Count : SumBase<T> {
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return a + select(x != V(T(0)), V(T(1)), V(T(0))); }
+  static DLCORE_INLINE V step(V a, V x) {
+    return a + select(x != V(T(0)), V(T(1)), V(T(0)));
+  }
 };
 template <class T>
 struct Prod : SumBase<T> {
   static constexpr T identity = 1;
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return a * x; }
+  static DLCORE_INLINE V step(V a, V x) {
+    return a * x;
+  }
   template <class V>
-  static DLCORE_INLINE V merge(V a, V b) { return a * b; }
+  static DLCORE_INLINE V merge(V a, V b) {
+    return a * b;
+  }
 };
 
 // A comparison with NaN is false, so that a NaN once taken stays.
@@ -57,29 +73,41 @@ struct Max {
   using Value = T;
   static constexpr T identity = lowest<T>;
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return select((x > a) | (x != x), x, a); }
+  static DLCORE_INLINE V step(V a, V x) {
+    return select((x > a) | (x != x), x, a);
+  }
   template <class V>
-  static DLCORE_INLINE V merge(V a, V b) { return step(a, b); }
+  static DLCORE_INLINE V merge(V a, V b) {
+    return step(a, b);
+  }
 };
 template <class T>
 struct Min {
   using Value = T;
   static constexpr T identity = highest<T>;
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return select((x < a) | (x != x), x, a); }
+  static DLCORE_INLINE V step(V a, V x) {
+    return select((x < a) | (x != x), x, a);
+  }
   template <class V>
-  static DLCORE_INLINE V merge(V a, V b) { return step(a, b); }
+  static DLCORE_INLINE V merge(V a, V b) {
+    return step(a, b);
+  }
 };
 template <class T>
 struct AbsMax : Max<T> {
   static constexpr T identity = 0;
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return Max<T>::step(a, abs(x)); }
+  static DLCORE_INLINE V step(V a, V x) {
+    return Max<T>::step(a, abs(x));
+  }
 };
 template <class T>
 struct AbsMin : Min<T> {
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return Min<T>::step(a, abs(x)); }
+  static DLCORE_INLINE V step(V a, V x) {
+    return Min<T>::step(a, abs(x));
+  }
 };
 
 template <class T>
@@ -87,37 +115,52 @@ struct Any {
   using Value = T;
   static constexpr T identity = 0;
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return select(x != V(T(0)), V(T(1)), a); }
+  static DLCORE_INLINE V step(V a, V x) {
+    return select(x != V(T(0)), V(T(1)), a);
+  }
   template <class V>
-  static DLCORE_INLINE V merge(V a, V b) { return step(a, b); }
+  static DLCORE_INLINE V merge(V a, V b) {
+    return step(a, b);
+  }
 };
 template <class T>
 struct All {
   using Value = T;
   static constexpr T identity = 1;
   template <class V>
-  static DLCORE_INLINE V step(V a, V x) { return select(x == V(T(0)), V(T(0)), a); }
+  static DLCORE_INLINE V step(V a, V x) {
+    return select(x == V(T(0)), V(T(0)), a);
+  }
   template <class V>
-  static DLCORE_INLINE V merge(V a, V b) { return step(a, b); }
+  static DLCORE_INLINE V merge(V a, V b) {
+    return step(a, b);
+  }
 };
 
 // ---- the loops of one op, which all that follows calls
 
 template <class T>
-struct wide { using type = double; };
+struct wide {
+  using type = double;
+};
 template <>
-struct wide<int64_t> { using type = int64_t; };
+struct wide<int64_t> {
+  using type = int64_t;
+};
 template <>
-struct wide<uint8_t> { using type = int64_t; };
+struct wide<uint8_t> {
+  using type = int64_t;
+};
 
 template <class T>
 struct OpLoops {
   using Wide = typename wide<T>::type;
   T identity;
-  void (*run)(Wide* acc, const T* x, int64_t n);                // acc = fold of acc and x[0, n)
-  void (*add)(T* tile, const T* x, int64_t n);                  // tile[j] = fold of tile[j], x[j]
-  void (*add4)(T* tile, const T* const* x, int64_t n);          // ... x[0][j], ... x[3][j]
-  void (*flush)(Wide* acc, T* tile, int64_t n, int64_t width);  // acc[j % width] = fold of itself and tile[j]; clears tile
+  void (*run)(Wide* acc, const T* x, int64_t n);        // acc = fold of acc and x[0, n)
+  void (*add)(T* tile, const T* x, int64_t n);          // tile[j] = fold of tile[j], x[j]
+  void (*add4)(T* tile, const T* const* x, int64_t n);  // ... x[0][j], ... x[3][j]
+  void (*flush)(Wide* acc, T* tile, int64_t n,
+                int64_t width);  // acc[j % width] = fold of itself and tile[j]; clears tile
   void (*merge)(Wide* acc, const Wide* b, int64_t n);
 };
 
@@ -174,7 +217,8 @@ struct Reduction {
   void merge(Accs& accs, const Accs& other, int64_t width, int64_t, int64_t) const { op.merge(accs.v, other.v, width); }
 
   void rows(const Task& t, Accs& accs) const {
-    walk_rows<T>(a.loops, in, t, [&](int64_t o, const T* const* x, int64_t n, int64_t) { op.run(accs.v + o, x[0], n); });
+    walk_rows<T>(a.loops, in, t,
+                 [&](int64_t o, const T* const* x, int64_t n, int64_t) { op.run(accs.v + o, x[0], n); });
   }
 
   void columns(const Task& t, Accs& accs) const {
@@ -183,7 +227,7 @@ struct Reduction {
     const Loop& r = a.loops.reduced[0];
     const bool touching = a.loops.reduced_dims == 1 && t.step == 1 && r.x == t.width && !in[0].load;
     if (touching && 2 * t.width <= kTile) return narrow_columns(t, accs, tile);
-    walk_columns<T, 4>(a.loops, in, t, [&](const T* const (*x)[4], int64_t rows, int64_t i) {
+    walk_columns<T, 4>(a.loops, in, t, [&](const T* const(*x)[4], int64_t rows, int64_t i) {
       if (rows == 4)
         op.add4(tile, x[0], t.width);
       else
@@ -238,7 +282,7 @@ struct PowerSum {
     });
   }
   void columns(const Task& t, Accs& accs) const {
-    walk_columns<T, 1>(a.loops, in, t, [&](const T* const (*x)[1], int64_t, int64_t) {
+    walk_columns<T, 1>(a.loops, in, t, [&](const T* const(*x)[1], int64_t, int64_t) {
       for (int64_t o = 0; o < t.width; ++o) accs.v[o] += pow(fabs(static_cast<double>(x[0][0][o])), a.p);
     });
   }
@@ -277,19 +321,32 @@ void reduce_power(const Reduce& a) {
 
 void reduce(const Reduce& a) {
   switch (a.op) {
-    case ReduceOp::Sum: return reduce_numbers<Sum>(a);
-    case ReduceOp::NanSum: return reduce_floats<NanSum>(a);
-    case ReduceOp::AbsSum: return reduce_floats<AbsSum>(a);
-    case ReduceOp::SquareSum: return reduce_floats<SquareSum>(a);
-    case ReduceOp::PowerSum: return a.x_dtype == DType::Float64 ? reduce_power<double>(a) : reduce_power<float>(a);
-    case ReduceOp::Count: return reduce_numbers<Count>(a);
-    case ReduceOp::Prod: return reduce_numbers<Prod>(a);
-    case ReduceOp::Max: return reduce_numbers<Max>(a);
-    case ReduceOp::Min: return reduce_numbers<Min>(a);
-    case ReduceOp::AbsMax: return reduce_floats<AbsMax>(a);
-    case ReduceOp::AbsMin: return reduce_floats<AbsMin>(a);
-    case ReduceOp::Any: return reduce_truth<Any>(a);
-    case ReduceOp::All: return reduce_truth<All>(a);
+    case ReduceOp::Sum:
+      return reduce_numbers<Sum>(a);
+    case ReduceOp::NanSum:
+      return reduce_floats<NanSum>(a);
+    case ReduceOp::AbsSum:
+      return reduce_floats<AbsSum>(a);
+    case ReduceOp::SquareSum:
+      return reduce_floats<SquareSum>(a);
+    case ReduceOp::PowerSum:
+      return a.x_dtype == DType::Float64 ? reduce_power<double>(a) : reduce_power<float>(a);
+    case ReduceOp::Count:
+      return reduce_numbers<Count>(a);
+    case ReduceOp::Prod:
+      return reduce_numbers<Prod>(a);
+    case ReduceOp::Max:
+      return reduce_numbers<Max>(a);
+    case ReduceOp::Min:
+      return reduce_numbers<Min>(a);
+    case ReduceOp::AbsMax:
+      return reduce_floats<AbsMax>(a);
+    case ReduceOp::AbsMin:
+      return reduce_floats<AbsMin>(a);
+    case ReduceOp::Any:
+      return reduce_truth<Any>(a);
+    case ReduceOp::All:
+      return reduce_truth<All>(a);
   }
 }
 

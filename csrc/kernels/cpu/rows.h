@@ -61,11 +61,17 @@ struct BoolRowInput {
 };
 
 template <class T, int N>
-DLCORE_INLINE void store_result(void* y, int64_t i, vec<T, N> v) { v.store(static_cast<T*>(y) + i); }
+DLCORE_INLINE void store_result(void* y, int64_t i, vec<T, N> v) {
+  v.store(static_cast<T*>(y) + i);
+}
 template <class T, int N>
-DLCORE_INLINE void store_result(void* y, int64_t i, vec<T, N> v, int64_t n) { v.store(static_cast<T*>(y) + i, n); }
+DLCORE_INLINE void store_result(void* y, int64_t i, vec<T, N> v, int64_t n) {
+  v.store(static_cast<T*>(y) + i, n);
+}
 template <class T, int N>
-DLCORE_INLINE void store_result(void* y, int64_t i, mask<T, N> m) { store_mask(static_cast<uint8_t*>(y) + i, m); }
+DLCORE_INLINE void store_result(void* y, int64_t i, mask<T, N> m) {
+  store_mask(static_cast<uint8_t*>(y) + i, m);
+}
 template <class T, int N>
 DLCORE_INLINE void store_result(void* y, int64_t i, mask<T, N> m, int64_t n) {
   uint8_t bytes[N];
@@ -90,7 +96,8 @@ DLCORE_INLINE void row_loop(const F& f, int64_t n, void* y, X&... x) {
 }
 
 template <class T, class F, bool BoolFirst, int... I>
-DLCORE_INLINE void row_inputs(int64_t n, void* y, const void* const* x, const int* step, const double* params, ints<I...>) {
+DLCORE_INLINE void row_inputs(int64_t n, void* y, const void* const* x, const int* step, const double* params,
+                              ints<I...>) {
   const F f = make_functor<F>(params);
   if constexpr (BoolFirst) {
     BoolRowInput<T> condition;
@@ -127,7 +134,8 @@ Row row_for(DType compute) {
 
 // A family's lookup: switch (op) { DLCORE_ELEMENTWISE_X(DLCORE_ROW_CASE) default: return nullptr; }
 #define DLCORE_ROW_CASE(name, inputs, types, flags) \
-  case ElementwiseOp::name: return row_for<name, inputs, types, flags>(compute);
+  case ElementwiseOp::name:                         \
+    return row_for<name, inputs, types, flags>(compute);
 
 }  // namespace
 }  // namespace dlcore::kernel::DLCORE_TIER

@@ -23,8 +23,10 @@ DLCORE_INLINE vec<A, N> repeat_last(vec<A, N> v, ints<I...>) {
 // Lane i: the fold of lanes 0 ... i, in log2(N) steps.
 template <class Op, class A, int N, int S = 1>
 DLCORE_INLINE vec<A, N> prefix(vec<A, N> v) {
-  if constexpr (S < N) return prefix<Op, A, N, 2 * S>(Op::join(shift_lanes<S>(v, vec<A, N>(A(Op::identity)), indices<N>()), v));
-  else return v;
+  if constexpr (S < N)
+    return prefix<Op, A, N, 2 * S>(Op::join(shift_lanes<S>(v, vec<A, N>(A(Op::identity)), indices<N>()), v));
+  else
+    return v;
 }
 
 // ---- associative folds: vectors of prefixes, which only the running result ties together
@@ -32,18 +34,26 @@ DLCORE_INLINE vec<A, N> prefix(vec<A, N> v) {
 struct Plus {
   static constexpr int identity = 0;
   template <class V>
-  static DLCORE_INLINE V join(V a, V b) { return a + b; }
+  static DLCORE_INLINE V join(V a, V b) {
+    return a + b;
+  }
 };
 struct Times {
   static constexpr int identity = 1;
   template <class V>
-  static DLCORE_INLINE V join(V a, V b) { return a * b; }
+  static DLCORE_INLINE V join(V a, V b) {
+    return a * b;
+  }
 };
 
 template <class T>
-struct accumulator { using type = double; };
+struct accumulator {
+  using type = double;
+};
 template <>
-struct accumulator<int64_t> { using type = int64_t; };
+struct accumulator<int64_t> {
+  using type = int64_t;
+};
 
 template <class In, class Op>
 struct Fold {
@@ -78,12 +88,16 @@ struct Fold {
 
  private:
   static DLCORE_INLINE vec<A> widen(const T* x) {
-    if constexpr (sizeof(T) == sizeof(A)) return vec<A>::load(x);
-    else return convert<A>(vec<T, L>::load(x));
+    if constexpr (sizeof(T) == sizeof(A))
+      return vec<A>::load(x);
+    else
+      return convert<A>(vec<T, L>::load(x));
   }
   static DLCORE_INLINE void narrow(vec<A> v, T* y) {
-    if constexpr (sizeof(T) == sizeof(A)) v.store(y);
-    else convert<T>(v).store(y);
+    if constexpr (sizeof(T) == sizeof(A))
+      v.store(y);
+    else
+      convert<T>(v).store(y);
   }
 };
 
@@ -190,7 +204,8 @@ struct Walk {
   }
 };
 
-// Where the dimension is cut into chunks: fold each, carry the results on from chunk to chunk, then scan each from there.
+// Where the dimension is cut into chunks: fold each, carry the results on from chunk to chunk, then scan each from
+// there.
 template <class R>
 void scan_with(const Scan& a) {
   using A = typename R::A;
@@ -246,12 +261,16 @@ void scan_extremes(const Scan& a) {
 
 void scan(const Scan& a) {
   switch (a.op) {
-    case ScanOp::Sum: return scan_numbers<Plus>(a);
-    case ScanOp::Prod: return scan_numbers<Times>(a);
+    case ScanOp::Sum:
+      return scan_numbers<Plus>(a);
+    case ScanOp::Prod:
+      return scan_numbers<Times>(a);
     case ScanOp::LogSumExp:
       return a.x_dtype == DType::Float64 ? scan_with<LogSumExp<double>>(a) : scan_with<LogSumExp<float>>(a);
-    case ScanOp::Max: return scan_extremes<true>(a);
-    case ScanOp::Min: return scan_extremes<false>(a);
+    case ScanOp::Max:
+      return scan_extremes<true>(a);
+    case ScanOp::Min:
+      return scan_extremes<false>(a);
   }
 }
 

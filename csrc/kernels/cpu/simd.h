@@ -39,20 +39,32 @@ constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
 template <int Bytes>
 struct int_of;
 template <>
-struct int_of<1> { using type = int8_t; };
+struct int_of<1> {
+  using type = int8_t;
+};
 template <>
-struct int_of<2> { using type = int16_t; };
+struct int_of<2> {
+  using type = int16_t;
+};
 template <>
-struct int_of<4> { using type = int32_t; };
+struct int_of<4> {
+  using type = int32_t;
+};
 template <>
-struct int_of<8> { using type = int64_t; };
+struct int_of<8> {
+  using type = int64_t;
+};
 
 template <class T>
 struct unsigned_of;
 template <>
-struct unsigned_of<int32_t> { using type = uint32_t; };
+struct unsigned_of<int32_t> {
+  using type = uint32_t;
+};
 template <>
-struct unsigned_of<int64_t> { using type = uint64_t; };
+struct unsigned_of<int64_t> {
+  using type = uint64_t;
+};
 
 template <class T, int N>
 struct native_of {
@@ -148,7 +160,8 @@ DLCORE_INLINE void vec<double, 8>::store(double* p, int64_t n) const {
 template <int N>
 DLCORE_INLINE auto first_lanes(int64_t n) {
   if constexpr (N == 8) {
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n < 8 ? n : 8)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n < 8 ? n : 8)),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   } else {
     return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
   }
@@ -213,8 +226,10 @@ template <int... I>
 struct ints {};
 template <int N, int... I>
 constexpr auto indices() {
-  if constexpr (N == 0) return ints<I...>{};
-  else return indices<N - 1, N - 1, I...>();
+  if constexpr (N == 0)
+    return ints<I...>{};
+  else
+    return indices<N - 1, N - 1, I...>();
 }
 
 template <int D, class T, int N, int... I>
@@ -231,8 +246,10 @@ DLCORE_INLINE vec<T, N> add_upper(vec<T, N> x, ints<I...>) {
 }
 template <class T, int N, int D = N / 2>
 DLCORE_INLINE T sum_lanes(vec<T, N> x) {
-  if constexpr (D >= 1) return sum_lanes<T, N, D / 2>(add_upper<D>(x, indices<N>()));
-  else return x[0];
+  if constexpr (D >= 1)
+    return sum_lanes<T, N, D / 2>(add_upper<D>(x, indices<N>()));
+  else
+    return x[0];
 }
 
 // x[i][j] <-> x[j][i]: at each level the off-diagonal blocks of size D swap places.
@@ -249,19 +266,35 @@ DLCORE_INLINE void transpose(vec<T, N> (&x)[N]) {
 }
 
 template <class T, int N>
-DLCORE_INLINE vec<T, N> operator+(vec<T, N> a, vec<T, N> b) { return {a.v + b.v}; }
+DLCORE_INLINE vec<T, N> operator+(vec<T, N> a, vec<T, N> b) {
+  return {a.v + b.v};
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> operator-(vec<T, N> a, vec<T, N> b) { return {a.v - b.v}; }
+DLCORE_INLINE vec<T, N> operator-(vec<T, N> a, vec<T, N> b) {
+  return {a.v - b.v};
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> operator*(vec<T, N> a, vec<T, N> b) { return {a.v * b.v}; }
+DLCORE_INLINE vec<T, N> operator*(vec<T, N> a, vec<T, N> b) {
+  return {a.v * b.v};
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> operator/(vec<T, N> a, vec<T, N> b) { return {a.v / b.v}; }
+DLCORE_INLINE vec<T, N> operator/(vec<T, N> a, vec<T, N> b) {
+  return {a.v / b.v};
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> operator-(vec<T, N> a) { return {-a.v}; }
+DLCORE_INLINE vec<T, N> operator-(vec<T, N> a) {
+  return {-a.v};
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N>& operator+=(vec<T, N>& a, vec<T, N> b) { a.v += b.v; return a; }
+DLCORE_INLINE vec<T, N>& operator+=(vec<T, N>& a, vec<T, N> b) {
+  a.v += b.v;
+  return a;
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N>& operator*=(vec<T, N>& a, vec<T, N> b) { a.v *= b.v; return a; }
+DLCORE_INLINE vec<T, N>& operator*=(vec<T, N>& a, vec<T, N> b) {
+  a.v *= b.v;
+  return a;
+}
 
 // Lanes that are all ones (true) or all zeros (false), as an integer vector of the same width.
 template <class T, int N>
@@ -274,20 +307,34 @@ struct mask {
 };
 
 template <class T, int N>
-DLCORE_INLINE mask<T, N> operator<(vec<T, N> a, vec<T, N> b) { return {a.v < b.v}; }
+DLCORE_INLINE mask<T, N> operator<(vec<T, N> a, vec<T, N> b) {
+  return {a.v < b.v};
+}
 template <class T, int N>
-DLCORE_INLINE mask<T, N> operator<=(vec<T, N> a, vec<T, N> b) { return {a.v <= b.v}; }
+DLCORE_INLINE mask<T, N> operator<=(vec<T, N> a, vec<T, N> b) {
+  return {a.v <= b.v};
+}
 template <class T, int N>
-DLCORE_INLINE mask<T, N> operator>(vec<T, N> a, vec<T, N> b) { return {a.v > b.v}; }
+DLCORE_INLINE mask<T, N> operator>(vec<T, N> a, vec<T, N> b) {
+  return {a.v > b.v};
+}
 template <class T, int N>
-DLCORE_INLINE mask<T, N> operator>=(vec<T, N> a, vec<T, N> b) { return {a.v >= b.v}; }
+DLCORE_INLINE mask<T, N> operator>=(vec<T, N> a, vec<T, N> b) {
+  return {a.v >= b.v};
+}
 template <class T, int N>
-DLCORE_INLINE mask<T, N> operator==(vec<T, N> a, vec<T, N> b) { return {a.v == b.v}; }
+DLCORE_INLINE mask<T, N> operator==(vec<T, N> a, vec<T, N> b) {
+  return {a.v == b.v};
+}
 template <class T, int N>
-DLCORE_INLINE mask<T, N> operator!=(vec<T, N> a, vec<T, N> b) { return {a.v != b.v}; }
+DLCORE_INLINE mask<T, N> operator!=(vec<T, N> a, vec<T, N> b) {
+  return {a.v != b.v};
+}
 
 template <class T, int N>
-DLCORE_INLINE vec<T, N> select(mask<T, N> m, vec<T, N> a, vec<T, N> b) { return {m.m ? a.v : b.v}; }
+DLCORE_INLINE vec<T, N> select(mask<T, N> m, vec<T, N> a, vec<T, N> b) {
+  return {m.m ? a.v : b.v};
+}
 
 // Bytes that are 0 or not, as a mask over lanes of T, and back (to 0 and 1).
 template <class T, int N>
@@ -306,7 +353,9 @@ DLCORE_INLINE void store_mask(uint8_t* p, mask<T, N> m) {
 
 // a * b + c with one rounding where the tier has FMA, two on baseline.
 template <class T, int N>
-DLCORE_INLINE vec<T, N> fma(vec<T, N> a, vec<T, N> b, vec<T, N> c) { return a * b + c; }
+DLCORE_INLINE vec<T, N> fma(vec<T, N> a, vec<T, N> b, vec<T, N> c) {
+  return a * b + c;
+}
 #if defined(__FMA__)
 DLCORE_INLINE vec<float, 8> fma(vec<float, 8> a, vec<float, 8> b, vec<float, 8> c) {
   return {(vec<float, 8>::native)_mm256_fmadd_ps((__m256)a.v, (__m256)b.v, (__m256)c.v)};
@@ -330,25 +379,43 @@ template <class T, int N>
 using bits_of = vec<typename vec<T, N>::bits, N>;
 
 template <class T, int N>
-DLCORE_INLINE bits_of<T, N> to_bits(vec<T, N> a) { return {(typename vec<T, N>::mask_native)a.v}; }
+DLCORE_INLINE bits_of<T, N> to_bits(vec<T, N> a) {
+  return {(typename vec<T, N>::mask_native)a.v};
+}
 template <class T, class I, int N>
-DLCORE_INLINE vec<T, N> from_bits(vec<I, N> a) { return {(typename vec<T, N>::native)a.v}; }
+DLCORE_INLINE vec<T, N> from_bits(vec<I, N> a) {
+  return {(typename vec<T, N>::native)a.v};
+}
 
 template <class T, int N>
-DLCORE_INLINE vec<T, N> operator&(vec<T, N> a, vec<T, N> b) { return {a.v & b.v}; }
+DLCORE_INLINE vec<T, N> operator&(vec<T, N> a, vec<T, N> b) {
+  return {a.v & b.v};
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> operator|(vec<T, N> a, vec<T, N> b) { return {a.v | b.v}; }
+DLCORE_INLINE vec<T, N> operator|(vec<T, N> a, vec<T, N> b) {
+  return {a.v | b.v};
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> operator^(vec<T, N> a, vec<T, N> b) { return {a.v ^ b.v}; }
+DLCORE_INLINE vec<T, N> operator^(vec<T, N> a, vec<T, N> b) {
+  return {a.v ^ b.v};
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> operator~(vec<T, N> a) { return {~a.v}; }
+DLCORE_INLINE vec<T, N> operator~(vec<T, N> a) {
+  return {~a.v};
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> operator<<(vec<T, N> a, int n) { return {a.v << n}; }
+DLCORE_INLINE vec<T, N> operator<<(vec<T, N> a, int n) {
+  return {a.v << n};
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> operator>>(vec<T, N> a, int n) { return {a.v >> n}; }  // keeps the sign
+DLCORE_INLINE vec<T, N> operator>>(vec<T, N> a, int n) {
+  return {a.v >> n};
+}  // keeps the sign
 
 template <class To, class T, int N>
-DLCORE_INLINE vec<To, N> convert(vec<T, N> a) { return {__builtin_convertvector(a.v, typename vec<To, N>::native)}; }
+DLCORE_INLINE vec<To, N> convert(vec<T, N> a) {
+  return {__builtin_convertvector(a.v, typename vec<To, N>::native)};
+}
 
 template <class T, int N>
 DLCORE_INLINE vec<T, N / 2> lower(vec<T, N> a) {
@@ -407,9 +474,13 @@ DLCORE_INLINE vec<T, N> each_lane(vec<T, N> a, vec<T, N> b, F f) {
 // ---- min, max (b where either is NaN), sqrt, rounding
 
 template <class T, int N>
-DLCORE_INLINE vec<T, N> min(vec<T, N> a, vec<T, N> b) { return select(a < b, a, b); }
+DLCORE_INLINE vec<T, N> min(vec<T, N> a, vec<T, N> b) {
+  return select(a < b, a, b);
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> max(vec<T, N> a, vec<T, N> b) { return select(a > b, a, b); }
+DLCORE_INLINE vec<T, N> max(vec<T, N> a, vec<T, N> b) {
+  return select(a > b, a, b);
+}
 
 template <class T>
 constexpr bool kIsFloat = false;
@@ -438,24 +509,40 @@ DLCORE_INLINE vec<T, N> copysign(vec<T, N> size, vec<T, N> sign) {
 }
 
 template <class T, int N>
-DLCORE_INLINE vec<T, N> sqrt(vec<T, N> a) { return each_lane(a, [](T x) { return __builtin_sqrt(x); }); }
+DLCORE_INLINE vec<T, N> sqrt(vec<T, N> a) {
+  return each_lane(a, [](T x) { return __builtin_sqrt(x); });
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> round_even(vec<T, N> a) { return each_lane(a, [](T x) { return static_cast<T>(__builtin_rint(x)); }); }
+DLCORE_INLINE vec<T, N> round_even(vec<T, N> a) {
+  return each_lane(a, [](T x) { return static_cast<T>(__builtin_rint(x)); });
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> floor(vec<T, N> a) { return each_lane(a, [](T x) { return static_cast<T>(__builtin_floor(x)); }); }
+DLCORE_INLINE vec<T, N> floor(vec<T, N> a) {
+  return each_lane(a, [](T x) { return static_cast<T>(__builtin_floor(x)); });
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> ceil(vec<T, N> a) { return each_lane(a, [](T x) { return static_cast<T>(__builtin_ceil(x)); }); }
+DLCORE_INLINE vec<T, N> ceil(vec<T, N> a) {
+  return each_lane(a, [](T x) { return static_cast<T>(__builtin_ceil(x)); });
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> trunc(vec<T, N> a) { return each_lane(a, [](T x) { return static_cast<T>(__builtin_trunc(x)); }); }
+DLCORE_INLINE vec<T, N> trunc(vec<T, N> a) {
+  return each_lane(a, [](T x) { return static_cast<T>(__builtin_trunc(x)); });
+}
 
 // The same as single instructions, one line an operation for each register width.
 #define DLCORE_X86_MATH(T, N, reg, mm, round, suffix)                                                              \
-  DLCORE_INLINE vec<T, N> min(vec<T, N> a, vec<T, N> b) { return {(vec<T, N>::native)mm##_min_##suffix((reg)a.v, (reg)b.v)}; } \
-  DLCORE_INLINE vec<T, N> max(vec<T, N> a, vec<T, N> b) { return {(vec<T, N>::native)mm##_max_##suffix((reg)a.v, (reg)b.v)}; } \
-  DLCORE_INLINE vec<T, N> sqrt(vec<T, N> a) { return {(vec<T, N>::native)mm##_sqrt_##suffix((reg)a.v)}; }           \
-  DLCORE_INLINE vec<T, N> round_even(vec<T, N> a) { return {(vec<T, N>::native)mm##_##round##_##suffix((reg)a.v, 8)}; } \
-  DLCORE_INLINE vec<T, N> floor(vec<T, N> a) { return {(vec<T, N>::native)mm##_##round##_##suffix((reg)a.v, 9)}; }  \
-  DLCORE_INLINE vec<T, N> ceil(vec<T, N> a) { return {(vec<T, N>::native)mm##_##round##_##suffix((reg)a.v, 10)}; }  \
+  DLCORE_INLINE vec<T, N> min(vec<T, N> a, vec<T, N> b) {                                                          \
+    return {(vec<T, N>::native)mm##_min_##suffix((reg)a.v, (reg)b.v)};                                             \
+  }                                                                                                                \
+  DLCORE_INLINE vec<T, N> max(vec<T, N> a, vec<T, N> b) {                                                          \
+    return {(vec<T, N>::native)mm##_max_##suffix((reg)a.v, (reg)b.v)};                                             \
+  }                                                                                                                \
+  DLCORE_INLINE vec<T, N> sqrt(vec<T, N> a) { return {(vec<T, N>::native)mm##_sqrt_##suffix((reg)a.v)}; }          \
+  DLCORE_INLINE vec<T, N> round_even(vec<T, N> a) {                                                                \
+    return {(vec<T, N>::native)mm##_##round##_##suffix((reg)a.v, 8)};                                              \
+  }                                                                                                                \
+  DLCORE_INLINE vec<T, N> floor(vec<T, N> a) { return {(vec<T, N>::native)mm##_##round##_##suffix((reg)a.v, 9)}; } \
+  DLCORE_INLINE vec<T, N> ceil(vec<T, N> a) { return {(vec<T, N>::native)mm##_##round##_##suffix((reg)a.v, 10)}; } \
   DLCORE_INLINE vec<T, N> trunc(vec<T, N> a) { return {(vec<T, N>::native)mm##_##round##_##suffix((reg)a.v, 11)}; }
 #if defined(__SSE4_1__)
 DLCORE_X86_MATH(float, 4, __m128, _mm, round, ps)
@@ -494,8 +581,10 @@ DLCORE_INLINE vec<T, N> power_of_2(vec<T, N> n) {  // n in [1 - bias, bias]
 template <class T, int N>
 DLCORE_INLINE vec<T, N> scale(vec<T, N> a, vec<T, N> n) {
 #if defined(__AVX512F__)
-  if constexpr (sizeof a.v == 64 && sizeof(T) == 4) return {(typename vec<T, N>::native)_mm512_scalef_ps((__m512)a.v, (__m512)n.v)};
-  if constexpr (sizeof a.v == 64 && sizeof(T) == 8) return {(typename vec<T, N>::native)_mm512_scalef_pd((__m512d)a.v, (__m512d)n.v)};
+  if constexpr (sizeof a.v == 64 && sizeof(T) == 4)
+    return {(typename vec<T, N>::native)_mm512_scalef_ps((__m512)a.v, (__m512)n.v)};
+  if constexpr (sizeof a.v == 64 && sizeof(T) == 8)
+    return {(typename vec<T, N>::native)_mm512_scalef_pd((__m512d)a.v, (__m512d)n.v)};
 #endif
   const vec<T, N> half = floor(n * vec<T, N>(T(0.5)));
   return a * power_of_2(half) * power_of_2(n - half);

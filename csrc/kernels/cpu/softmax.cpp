@@ -35,8 +35,10 @@ struct Forward : ExpSum<T> {
   }
   template <class V>
   static DLCORE_INLINE V result(const V (&x)[1], V m, V s) {
-    if constexpr (Log) return (x[0] - m) - s;
-    else return exp(x[0] - m) * s;
+    if constexpr (Log)
+      return (x[0] - m) - s;
+    else
+      return exp(x[0] - m) * s;
   }
 };
 
@@ -63,7 +65,7 @@ struct Backward {
   void columns(const Task& t, Accs& accs) const {
     constexpr int kRows = 16;
     T sum[kWidth];
-    walk_columns<T, kRows>(loops, in, t, [&](const T* const (*x)[kRows], int64_t rows, int64_t) {
+    walk_columns<T, kRows>(loops, in, t, [&](const T* const(*x)[kRows], int64_t rows, int64_t) {
       vectors<T>(t.width, [&](int64_t j, int64_t lanes) {
         vec<T> s(T(0));
         for (int64_t r = 0; r < rows; ++r) s += term(x[0][r] + j, x[1][r] + j, lanes);
@@ -76,15 +78,19 @@ struct Backward {
   static void numbers(const Accs& accs, int64_t o, double* to) { to[0] = to[1] = accs.v[o]; }
   template <class V>
   static DLCORE_INLINE V result(const V (&x)[2], V sum, V) {
-    if constexpr (Log) return x[1] - exp(x[0]) * sum;
-    else return x[0] * (x[1] - sum);
+    if constexpr (Log)
+      return x[1] - exp(x[0]) * sum;
+    else
+      return x[0] * (x[1] - sum);
   }
 
  private:
   static DLCORE_INLINE vec<T> term(const T* y, const T* dy, int64_t lanes) {
     const vec<T> d = vec<T>::load(dy, lanes);
-    if constexpr (Log) return d;
-    else return vec<T>::load(y, lanes) * d;
+    if constexpr (Log)
+      return d;
+    else
+      return vec<T>::load(y, lanes) * d;
   }
 };
 
@@ -125,7 +131,7 @@ void map(const F& f, DType dtype, void* y, const Task& t, int64_t to, const doub
     second[o] = static_cast<T>(numbers[2 * o + 1]);
   }
   const bool direct = holds<T>(dtype) && line.y == 1;
-  walk_columns<T, 1>(l, f.in, t, [&](const T* const (*rows)[1], int64_t, int64_t i) {
+  walk_columns<T, 1>(l, f.in, t, [&](const T* const(*rows)[1], int64_t, int64_t i) {
     const T* x[F::inputs];
     for (int k = 0; k < F::inputs; ++k) x[k] = rows[k][0];
     const int64_t at = to + i * dim.y;
@@ -181,7 +187,8 @@ void softmax_rows(const Softmax& a) {
         const int64_t to = k.y + o * line.y;
         T* y = direct ? static_cast<T*>(a.y) + to : buffer;
         const vec<T> scale(static_cast<T>(1 / sum_exp(x, fold_run<Largest>(x, l.count), l.count, y)));
-        vectors<T>(l.count, [&](int64_t i, int64_t lanes) { (vec<T>::load(y + i, lanes) * scale).store(y + i, lanes); });
+        vectors<T>(l.count,
+                   [&](int64_t i, int64_t lanes) { (vec<T>::load(y + i, lanes) * scale).store(y + i, lanes); });
         if (!direct) write(a.dtype, a.y, to, dim.y, l.count, y);
       }
     }
@@ -202,7 +209,8 @@ void softmax_backward_as(const SoftmaxBackward& a) {
   if (a.log)
     fold_then_map<T>(Backward<T, true>{a.loops, {{a.dtype, a.y}, {a.dtype, a.dy}}}, a.dtype, a.dx, a.plan, a.workspace);
   else
-    fold_then_map<T>(Backward<T, false>{a.loops, {{a.dtype, a.y}, {a.dtype, a.dy}}}, a.dtype, a.dx, a.plan, a.workspace);
+    fold_then_map<T>(Backward<T, false>{a.loops, {{a.dtype, a.y}, {a.dtype, a.dy}}}, a.dtype, a.dx, a.plan,
+                     a.workspace);
 }
 
 void softmax(const Softmax& a) { a.dtype == DType::Float64 ? softmax_as<double>(a) : softmax_as<float>(a); }

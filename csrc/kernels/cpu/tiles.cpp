@@ -1,8 +1,8 @@
-// Tiles: what lies between memory (any dtype, any strides) and rows (dense, of a compute type). The loops are plain; the
-// compiler vectorizes them.
+// Tiles: what lies between memory (any dtype, any strides) and rows (dense, of a compute type). The loops are plain;
+// the compiler vectorizes them.
+#include "kernels/cpu/tiles.h"
 #include "core/half.h"
 #include "kernels/cpu/simd.h"
-#include "kernels/cpu/tiles.h"
 #include "kernels/list.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -16,28 +16,44 @@ struct PlainStored {
   using type = T;
   static DLCORE_INLINE T get(T x) { return x; }
   template <class C>
-  static DLCORE_INLINE T from(C x) { return static_cast<T>(x); }
+  static DLCORE_INLINE T from(C x) {
+    return static_cast<T>(x);
+  }
 };
-template <> struct Stored<DType::Float32> : PlainStored<float> {};
-template <> struct Stored<DType::Float64> : PlainStored<double> {};
-template <> struct Stored<DType::Int8> : PlainStored<int8_t> {};
-template <> struct Stored<DType::Int16> : PlainStored<int16_t> {};
-template <> struct Stored<DType::Int32> : PlainStored<int32_t> {};
-template <> struct Stored<DType::Int64> : PlainStored<int64_t> {};
-template <> struct Stored<DType::UInt8> : PlainStored<uint8_t> {};
-template <> struct Stored<DType::Bool> {
+template <>
+struct Stored<DType::Float32> : PlainStored<float> {};
+template <>
+struct Stored<DType::Float64> : PlainStored<double> {};
+template <>
+struct Stored<DType::Int8> : PlainStored<int8_t> {};
+template <>
+struct Stored<DType::Int16> : PlainStored<int16_t> {};
+template <>
+struct Stored<DType::Int32> : PlainStored<int32_t> {};
+template <>
+struct Stored<DType::Int64> : PlainStored<int64_t> {};
+template <>
+struct Stored<DType::UInt8> : PlainStored<uint8_t> {};
+template <>
+struct Stored<DType::Bool> {
   using type = uint8_t;
   static DLCORE_INLINE uint8_t get(uint8_t x) { return x != 0; }
   template <class C>
-  static DLCORE_INLINE uint8_t from(C x) { return x != 0; }
+  static DLCORE_INLINE uint8_t from(C x) {
+    return x != 0;
+  }
 };
-template <> struct Stored<DType::BFloat16> {
+template <>
+struct Stored<DType::BFloat16> {
   using type = uint16_t;
   static DLCORE_INLINE float get(uint16_t x) { return bf16_to_float(x); }
   template <class C>
-  static DLCORE_INLINE uint16_t from(C x) { return float_to_bf16(static_cast<float>(x)); }
+  static DLCORE_INLINE uint16_t from(C x) {
+    return float_to_bf16(static_cast<float>(x));
+  }
 };
-template <> struct Stored<DType::Float16> {
+template <>
+struct Stored<DType::Float16> {
   using type = uint16_t;
   static DLCORE_INLINE float get(uint16_t x) {
 #if defined(__F16C__)
@@ -61,8 +77,8 @@ DLCORE_INLINE typename Stored<To>::type convert(typename Stored<From>::type x) {
   return Stored<To>::from(Stored<From>::get(x));
 }
 
-// Where the strided side runs along dimension 1 (a transpose), that one is walked innermost: memory in order, the L1-sized
-// dense side out of order.
+// Where the strided side runs along dimension 1 (a transpose), that one is walked innermost: memory in order, the
+// L1-sized dense side out of order.
 template <DType From, DType To>
 void load_tile(void* dense, const void* strided, const Tile& t) {
   using S = typename Stored<From>::type;
@@ -110,12 +126,15 @@ void store_tile(void* strided, const void* dense, const Tile& t) {
 }
 
 #define DLCORE_DTYPES(CASE) \
-  CASE(Float32) CASE(Float64) CASE(BFloat16) CASE(Float16) CASE(Int8) CASE(Int16) CASE(Int32) CASE(Int64) CASE(UInt8) CASE(Bool)
+  CASE(Float32)             \
+  CASE(Float64) CASE(BFloat16) CASE(Float16) CASE(Int8) CASE(Int16) CASE(Int32) CASE(Int64) CASE(UInt8) CASE(Bool)
 
 template <DType Compute>
 LoadTile load_to(DType storage) {
   switch (storage) {
-#define DLCORE_CASE(T) case DType::T: return load_tile<DType::T, Compute>;
+#define DLCORE_CASE(T) \
+  case DType::T:       \
+    return load_tile<DType::T, Compute>;
     DLCORE_DTYPES(DLCORE_CASE)
 #undef DLCORE_CASE
   }
@@ -125,7 +144,9 @@ LoadTile load_to(DType storage) {
 template <DType Compute>
 StoreTile store_from(DType storage) {
   switch (storage) {
-#define DLCORE_CASE(T) case DType::T: return store_tile<Compute, DType::T>;
+#define DLCORE_CASE(T) \
+  case DType::T:       \
+    return store_tile<Compute, DType::T>;
     DLCORE_DTYPES(DLCORE_CASE)
 #undef DLCORE_CASE
   }
@@ -136,23 +157,35 @@ StoreTile store_from(DType storage) {
 
 LoadTile elementwise_load(DType storage, DType compute) {
   switch (compute) {
-    case DType::Float32: return load_to<DType::Float32>(storage);
-    case DType::Float64: return load_to<DType::Float64>(storage);
-    case DType::Int32: return load_to<DType::Int32>(storage);
-    case DType::Int64: return load_to<DType::Int64>(storage);
-    case DType::Bool: return load_to<DType::Bool>(storage);
-    default: return nullptr;
+    case DType::Float32:
+      return load_to<DType::Float32>(storage);
+    case DType::Float64:
+      return load_to<DType::Float64>(storage);
+    case DType::Int32:
+      return load_to<DType::Int32>(storage);
+    case DType::Int64:
+      return load_to<DType::Int64>(storage);
+    case DType::Bool:
+      return load_to<DType::Bool>(storage);
+    default:
+      return nullptr;
   }
 }
 
 StoreTile elementwise_store(DType compute, DType storage) {
   switch (compute) {
-    case DType::Float32: return store_from<DType::Float32>(storage);
-    case DType::Float64: return store_from<DType::Float64>(storage);
-    case DType::Int32: return store_from<DType::Int32>(storage);
-    case DType::Int64: return store_from<DType::Int64>(storage);
-    case DType::Bool: return store_from<DType::Bool>(storage);
-    default: return nullptr;
+    case DType::Float32:
+      return store_from<DType::Float32>(storage);
+    case DType::Float64:
+      return store_from<DType::Float64>(storage);
+    case DType::Int32:
+      return store_from<DType::Int32>(storage);
+    case DType::Int64:
+      return store_from<DType::Int64>(storage);
+    case DType::Bool:
+      return store_from<DType::Bool>(storage);
+    default:
+      return nullptr;
   }
 }
 
@@ -184,10 +217,14 @@ void copy_tile(int64_t item, void* y, int64_t y0, int64_t y1, const void* x, int
     move_tile<decltype(zero)>(static_cast<char*>(y), y0, y1, static_cast<const char*>(x), x0, x1, n0, n1);
   };
   switch (item) {
-    case 1: return run(uint8_t{});
-    case 2: return run(uint16_t{});
-    case 4: return run(uint32_t{});
-    default: return run(uint64_t{});
+    case 1:
+      return run(uint8_t{});
+    case 2:
+      return run(uint16_t{});
+    case 4:
+      return run(uint32_t{});
+    default:
+      return run(uint64_t{});
   }
 }
 

@@ -8,21 +8,32 @@ namespace dlcore::kernel::ref {
 
 long double load(DType dtype, const void* x, int64_t i) {
   switch (dtype) {
-    case DType::Float32: return static_cast<const float*>(x)[i];
-    case DType::Float64: return static_cast<const double*>(x)[i];
-    case DType::BFloat16: return bf16_to_float(static_cast<const uint16_t*>(x)[i]);
-    case DType::Float16: return fp16_to_float(static_cast<const uint16_t*>(x)[i]);
-    case DType::Int8: return static_cast<const int8_t*>(x)[i];
-    case DType::Int16: return static_cast<const int16_t*>(x)[i];
-    case DType::Int32: return static_cast<const int32_t*>(x)[i];
-    case DType::Int64: return static_cast<long double>(static_cast<const int64_t*>(x)[i]);
-    case DType::UInt8: return static_cast<const uint8_t*>(x)[i];
-    case DType::Bool: return static_cast<const uint8_t*>(x)[i] != 0;
+    case DType::Float32:
+      return static_cast<const float*>(x)[i];
+    case DType::Float64:
+      return static_cast<const double*>(x)[i];
+    case DType::BFloat16:
+      return bf16_to_float(static_cast<const uint16_t*>(x)[i]);
+    case DType::Float16:
+      return fp16_to_float(static_cast<const uint16_t*>(x)[i]);
+    case DType::Int8:
+      return static_cast<const int8_t*>(x)[i];
+    case DType::Int16:
+      return static_cast<const int16_t*>(x)[i];
+    case DType::Int32:
+      return static_cast<const int32_t*>(x)[i];
+    case DType::Int64:
+      return static_cast<long double>(static_cast<const int64_t*>(x)[i]);
+    case DType::UInt8:
+      return static_cast<const uint8_t*>(x)[i];
+    case DType::Bool:
+      return static_cast<const uint8_t*>(x)[i] != 0;
   }
   return 0;
 }
 
-std::vector<std::vector<int64_t>> offsets(const std::vector<int64_t>& sizes, const std::vector<int64_t>& strides, uint64_t mask) {
+std::vector<std::vector<int64_t>> offsets(const std::vector<int64_t>& sizes, const std::vector<int64_t>& strides,
+                                          uint64_t mask) {
   int64_t outputs = 1, total = 1;
   for (size_t d = 0; d < sizes.size(); ++d) {
     total *= sizes[d];
@@ -57,19 +68,46 @@ std::vector<Row> rows(const Problem& p) {
 long double reduce(ReduceOp op, double p, const Row& x) {
   long double y = 0;
   switch (op) {
-    case ReduceOp::Sum: for (auto v : x) y += v; return y;
-    case ReduceOp::NanSum: for (auto v : x) y += std::isnan(v) ? 0 : v; return y;
-    case ReduceOp::AbsSum: for (auto v : x) y += std::fabs(v); return y;
-    case ReduceOp::SquareSum: for (auto v : x) y += v * v; return y;
-    case ReduceOp::PowerSum: for (auto v : x) y += std::pow(std::fabs(v), static_cast<long double>(p)); return y;
-    case ReduceOp::Count: for (auto v : x) y += v != 0; return y;
-    case ReduceOp::Prod: y = 1; for (auto v : x) y *= v; return y;
-    case ReduceOp::Max: return x[static_cast<size_t>(arg(true, x))];
-    case ReduceOp::Min: return x[static_cast<size_t>(arg(false, x))];
-    case ReduceOp::AbsMax: for (auto v : x) y = std::isnan(v) || std::fabs(v) > y ? std::fabs(v) : y; return y;
-    case ReduceOp::AbsMin: y = INFINITY; for (auto v : x) y = std::isnan(v) || std::fabs(v) < y ? std::fabs(v) : y; return y;
-    case ReduceOp::Any: for (auto v : x) y = y != 0 || v != 0; return y;
-    case ReduceOp::All: y = 1; for (auto v : x) y = y != 0 && v != 0; return y;
+    case ReduceOp::Sum:
+      for (auto v : x) y += v;
+      return y;
+    case ReduceOp::NanSum:
+      for (auto v : x) y += std::isnan(v) ? 0 : v;
+      return y;
+    case ReduceOp::AbsSum:
+      for (auto v : x) y += std::fabs(v);
+      return y;
+    case ReduceOp::SquareSum:
+      for (auto v : x) y += v * v;
+      return y;
+    case ReduceOp::PowerSum:
+      for (auto v : x) y += std::pow(std::fabs(v), static_cast<long double>(p));
+      return y;
+    case ReduceOp::Count:
+      for (auto v : x) y += v != 0;
+      return y;
+    case ReduceOp::Prod:
+      y = 1;
+      for (auto v : x) y *= v;
+      return y;
+    case ReduceOp::Max:
+      return x[static_cast<size_t>(arg(true, x))];
+    case ReduceOp::Min:
+      return x[static_cast<size_t>(arg(false, x))];
+    case ReduceOp::AbsMax:
+      for (auto v : x) y = std::isnan(v) || std::fabs(v) > y ? std::fabs(v) : y;
+      return y;
+    case ReduceOp::AbsMin:
+      y = INFINITY;
+      for (auto v : x) y = std::isnan(v) || std::fabs(v) < y ? std::fabs(v) : y;
+      return y;
+    case ReduceOp::Any:
+      for (auto v : x) y = y != 0 || v != 0;
+      return y;
+    case ReduceOp::All:
+      y = 1;
+      for (auto v : x) y = y != 0 && v != 0;
+      return y;
   }
   return y;
 }
@@ -95,12 +133,19 @@ Row scan(ScanOp op, const Row& x, std::vector<int64_t>* from) {
   for (size_t i = 0; i < x.size(); ++i) {
     const Row so_far(x.begin(), x.begin() + static_cast<int64_t>(i) + 1);
     switch (op) {
-      case ScanOp::Sum: y.push_back(i ? y.back() + x[i] : x[i]); break;
-      case ScanOp::Prod: y.push_back(i ? y.back() * x[i] : x[i]); break;
-      case ScanOp::LogSumExp: y.push_back(logsumexp(so_far)); break;
+      case ScanOp::Sum:
+        y.push_back(i ? y.back() + x[i] : x[i]);
+        break;
+      case ScanOp::Prod:
+        y.push_back(i ? y.back() * x[i] : x[i]);
+        break;
+      case ScanOp::LogSumExp:
+        y.push_back(logsumexp(so_far));
+        break;
       case ScanOp::Max:
       case ScanOp::Min: {
-        const bool takes = i == 0 || std::isnan(x[i]) || (!std::isnan(y.back()) && (op == ScanOp::Max ? x[i] >= y.back() : x[i] <= y.back()));
+        const bool takes = i == 0 || std::isnan(x[i]) ||
+                           (!std::isnan(y.back()) && (op == ScanOp::Max ? x[i] >= y.back() : x[i] <= y.back()));
         from->push_back(takes ? static_cast<int64_t>(i) : from->back());
         y.push_back(takes ? x[i] : y.back());
         break;

@@ -24,7 +24,8 @@ struct Problem {
 // The elements of each output; outputs and elements in logical order.
 std::vector<Row> rows(const Problem& p);
 // Offsets of the same elements, where y has other strides.
-std::vector<std::vector<int64_t>> offsets(const std::vector<int64_t>& sizes, const std::vector<int64_t>& strides, uint64_t mask);
+std::vector<std::vector<int64_t>> offsets(const std::vector<int64_t>& sizes, const std::vector<int64_t>& strides,
+                                          uint64_t mask);
 
 long double reduce(ReduceOp op, double p, const Row& x);
 int64_t arg(bool largest, const Row& x);

@@ -18,11 +18,14 @@ DLCORE_API Tensor isnan(const Tensor& x);
 DLCORE_API Tensor isinf(const Tensor& x);
 DLCORE_API Tensor isfinite(const Tensor& x);
 // |a - b| <= atol + rtol |b|
-DLCORE_API Tensor isclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false);
-DLCORE_API bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false);
+DLCORE_API Tensor isclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8,
+                          bool equal_nan = false);
+DLCORE_API bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8,
+                         bool equal_nan = false);
 DLCORE_API bool equal(const Tensor& a, const Tensor& b);  // same shape and elements
 // Whether each element is among the test elements.
-DLCORE_API Tensor isin(const Tensor& elements, const Tensor& test_elements, bool assume_unique = false, bool invert = false);
+DLCORE_API Tensor isin(const Tensor& elements, const Tensor& test_elements, bool assume_unique = false,
+                       bool invert = false);
 
 // Integers and bools, bit by bit.
 DLCORE_API Tensor bitwise_and(const Tensor& a, const Tensor& b);

@@ -84,7 +84,8 @@ DLCORE_API Tensor frac(const Tensor& x);
 DLCORE_API Tensor frac_(const Tensor& x);
 DLCORE_API Tensor round(const Tensor& x, int64_t decimals = 0);  // half to even
 DLCORE_API Tensor round_(const Tensor& x, int64_t decimals = 0);
-DLCORE_API Tensor logit(const Tensor& x, std::optional<double> eps = {});  // log(x / (1 - x)), x clamped to [eps, 1 - eps]
+DLCORE_API Tensor logit(const Tensor& x,
+                        std::optional<double> eps = {});  // log(x / (1 - x)), x clamped to [eps, 1 - eps]
 DLCORE_API Tensor logit_(const Tensor& x, std::optional<double> eps = {});
 
 // ---- two tensors (ops/binary.cpp)

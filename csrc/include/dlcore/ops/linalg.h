@@ -7,8 +7,8 @@ namespace dlcore {
 
 // Matrix products with PyTorch's rules. float32 and float64 go to the matrix engine, the 16-bit types through float32;
 // integers are multiplied exactly, modulo 2^64.
-// a (m, k) b (k, n) -> (m, n); vectors stand for a row on the left and a column on the right; further dimensions in front
-// are batches, and broadcast.
+// a (m, k) b (k, n) -> (m, n); vectors stand for a row on the left and a column on the right; further dimensions in
+// front are batches, and broadcast.
 DLCORE_API Tensor matmul(const Tensor& a, const Tensor& b);
 DLCORE_API Tensor mm(const Tensor& a, const Tensor& b);     // matrices only
 DLCORE_API Tensor bmm(const Tensor& a, const Tensor& b);    // (b, m, k) (b, k, n)

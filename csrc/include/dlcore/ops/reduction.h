@@ -6,9 +6,9 @@
 
 namespace dlcore {
 
-// Ops that fold dimensions away. `dim` may be negative; no dim, or an empty list, means all dimensions. With keepdim the
-// reduced dimensions stay, with size 1. Results do not depend on the number of threads: partial results are combined in
-// an order that the shape alone decides. bfloat16 and float16 are accumulated in float32.
+// Ops that fold dimensions away. `dim` may be negative; no dim, or an empty list, means all dimensions. With keepdim
+// the reduced dimensions stay, with size 1. Results do not depend on the number of threads: partial results are
+// combined in an order that the shape alone decides. bfloat16 and float16 are accumulated in float32.
 
 using Dim = std::optional<int64_t>;
 using DimList = std::optional<IntSpan>;
@@ -17,7 +17,8 @@ using OptionalDType = std::optional<DType>;
 // ---- sums and products (ops/reduction.cpp); integers and bool give int64. `dtype` converts the elements first.
 
 DLCORE_API Tensor sum(const Tensor& x, DimList dim = {}, bool keepdim = false, OptionalDType dtype = {});
-DLCORE_API Tensor nansum(const Tensor& x, DimList dim = {}, bool keepdim = false, OptionalDType dtype = {});  // NaN counts 0
+DLCORE_API Tensor nansum(const Tensor& x, DimList dim = {}, bool keepdim = false,
+                         OptionalDType dtype = {});  // NaN counts 0
 // sum / number of elements; floating point only
 DLCORE_API Tensor mean(const Tensor& x, DimList dim = {}, bool keepdim = false, OptionalDType dtype = {});
 DLCORE_API Tensor prod(const Tensor& x, Dim dim = {}, bool keepdim = false, OptionalDType dtype = {});
@@ -48,11 +49,14 @@ DLCORE_API Tensor any(const Tensor& x, DimList dim = {}, bool keepdim = false);
 
 // ---- statistics (ops/statistics.cpp)
 
-// sum (x - mean)^2 / max(n - correction, 0), and its square root. Accurate where the mean is much larger than the spread.
+// sum (x - mean)^2 / max(n - correction, 0), and its square root. Accurate where the mean is much larger than the
+// spread.
 DLCORE_API Tensor var(const Tensor& x, DimList dim = {}, double correction = 1, bool keepdim = false);
 DLCORE_API Tensor stddev(const Tensor& x, DimList dim = {}, double correction = 1, bool keepdim = false);
-DLCORE_API std::tuple<Tensor, Tensor> var_mean(const Tensor& x, DimList dim = {}, double correction = 1, bool keepdim = false);
-DLCORE_API std::tuple<Tensor, Tensor> std_mean(const Tensor& x, DimList dim = {}, double correction = 1, bool keepdim = false);
+DLCORE_API std::tuple<Tensor, Tensor> var_mean(const Tensor& x, DimList dim = {}, double correction = 1,
+                                               bool keepdim = false);
+DLCORE_API std::tuple<Tensor, Tensor> std_mean(const Tensor& x, DimList dim = {}, double correction = 1,
+                                               bool keepdim = false);
 
 // (sum |x|^p)^(1/p); p = inf: max |x|, -inf: min |x|, 0: number of nonzeros.
 DLCORE_API Tensor norm(const Tensor& x, double p = 2, DimList dim = {}, bool keepdim = false, OptionalDType dtype = {});
@@ -60,7 +64,8 @@ DLCORE_API Tensor norm(const Tensor& x, double p = 2, DimList dim = {}, bool kee
 // How often each number 0, 1, ... occurs in a vector, or the sum of the weights of its occurrences.
 DLCORE_API Tensor bincount(const Tensor& x, const Tensor& weights = {}, int64_t minlength = 0);
 
-// ---- exponentials along a dimension (ops/softmax.cpp), computed without overflow. `dtype` converts the elements first.
+// ---- exponentials along a dimension (ops/softmax.cpp), computed without overflow. `dtype` converts the elements
+// first.
 
 // log(sum exp(x))
 DLCORE_API Tensor logsumexp(const Tensor& x, IntSpan dim, bool keepdim = false);

@@ -5,9 +5,9 @@ namespace dlcore {
 
 // a where the condition holds, else b
 DLCORE_API Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
-DLCORE_API Tensor lerp(const Tensor& a, const Tensor& b, const Tensor& weight);                         // a + w (b - a)
-DLCORE_API Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value = 1);         // x + value a b
-DLCORE_API Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value = 1);         // x + value a / b
+DLCORE_API Tensor lerp(const Tensor& a, const Tensor& b, const Tensor& weight);                  // a + w (b - a)
+DLCORE_API Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value = 1);  // x + value a b
+DLCORE_API Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value = 1);  // x + value a / b
 // min(max(x, low), high); either bound may be missing, or a tensor.
 DLCORE_API Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high = {});
 DLCORE_API Tensor clamp_tensor(const Tensor& x, const Tensor& low, const Tensor& high = {});
