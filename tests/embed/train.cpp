@@ -20,9 +20,9 @@ int main() try {
   };
 
   const double first = loss_of().item().to_double();
-  for (int step = 0; step < 5000; ++step) {
+  for (int step = 0; step < 20000; ++step) {
     const TensorList gradients = grad({loss_of()}, parameters);
-    sgd_step(parameters, gradients, {}, /*lr=*/0.02, /*momentum=*/0, /*dampening=*/0, /*weight_decay=*/0,
+    sgd_step(parameters, gradients, {}, /*lr=*/0.04, /*momentum=*/0, /*dampening=*/0, /*weight_decay=*/0,
              /*nesterov=*/false, /*maximize=*/false, /*first_step=*/step == 0);
   }
   const double last = loss_of().item().to_double();
