@@ -3,9 +3,21 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(Path(__file__).parent))
 
+
+@pytest.fixture(scope="session")
+def cmake_dir():
+    """The folder of the installed package's CMake files."""
+    from toolchain import run
+
+    path = run(sys.executable, "-m", "dlcore", "--cmake-dir").strip()
+    if not (Path(path) / "dlcore-config.cmake").exists():
+        pytest.skip("dlcore is not installed here: it runs from a source tree")
+    return path
+
+
+HERE = Path(__file__).parent
 KNOWN_FAILURES = {
     line for line in (HERE / "known_failures.txt").read_text().splitlines() if line and not line.startswith("#")
 }
