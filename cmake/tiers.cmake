@@ -26,7 +26,7 @@ function(dlcore_add_tiers target)
     target_link_libraries(${object} PRIVATE dlcore_options)
     target_compile_definitions(${object} PRIVATE DLCORE_BUILD DLCORE_TIER=${tier} DLCORE_TIER_${tier}=1)
     target_compile_options(${object} PRIVATE
-      ${DLCORE_TIER_FLAGS_${tier}} -ffp-contract=off -fno-math-errno -fno-trapping-math
+      ${DLCORE_TIER_FLAGS_${tier}} -ffp-contract=off -fwrapv -fno-math-errno -fno-trapping-math
       $<$<NOT:$<CONFIG:Release>>:-O2> -fno-lto)
     set_target_properties(${object} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${object}>)

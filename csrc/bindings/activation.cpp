@@ -63,7 +63,7 @@ void bind_comparison(Ops& ops) {
 }
 
 void bind_ternary(Ops& ops) {
-  ops.op<&where, [](const Tensor& condition) { return nonzero_tuple(condition); }>(
+  ops.function<&where, [](const Tensor& condition) { return nonzero_tuple(condition); }>(
       "where",
       {"(Tensor condition, Number|Tensor input, Number|Tensor other) -> Tensor", "(Tensor condition) -> Tensor[]"});
   ops.method<[](const Tensor& x, const Tensor& condition, const Tensor& other) { return where(condition, x, other); }>(
@@ -113,7 +113,7 @@ void bind_ternary(Ops& ops) {
 
 void bind_activation(Ops& ops) {
   ops.op<&relu>("relu(Tensor input) -> Tensor");
-  ops.method<&in_place<&relu>>("relu_(Tensor input) -> Tensor");
+  ops.op<&relu_>("relu_(Tensor input) -> Tensor");
   ops.function<&relu6>("relu6(Tensor input) -> Tensor");
   ops.function<&leaky_relu>("leaky_relu(Tensor input, float negative_slope=0.01) -> Tensor");
   ops.function<&rrelu>(

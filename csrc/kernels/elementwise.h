@@ -7,10 +7,20 @@
 // in elementwise.cpp, compiled once, turns any broadcast, strided, mixed-dtype problem into those.
 //
 // Only float, double, int32 and int64 are computed in: the 16-bit floating point types go through float, the small
-// integers and bool through int32 (wrapped, or compared with 0, when stored).
+// integers and bool through int32 (wrapped, or compared with 0, when stored). Logical ops take bools as bytes, too.
 namespace dlcore::kernel {
 
-enum ComputeTypes : uint8_t { kFloat = 1, kDouble = 2, kInt32 = 4, kInt64 = 8, kFloats = 3, kInts = 12, kNumbers = 15 };
+enum ComputeTypes : uint8_t {
+  kFloat = 1,
+  kDouble = 2,
+  kInt32 = 4,
+  kInt64 = 8,
+  kBytes = 16,
+  kFloats = 3,
+  kInts = 12,
+  kNumbers = 15,
+  kAll = 31
+};
 enum RowFlags : uint8_t { kPlain = 0, kBoolResult = 1, kBoolFirstInput = 2 };
 
 // name, inputs, types it is computed in, flags. Small letters: params p, q, ...; integers wrap; formulas in the rows'
@@ -44,29 +54,30 @@ enum RowFlags : uint8_t { kPlain = 0, kBoolResult = 1, kBoolFirstInput = 2 };
   OP(Round, 1, kFloats, kPlain) /* half to even */                           \
   OP(Trunc, 1, kFloats, kPlain)                                              \
   OP(NanToNum, 1, kFloats, kPlain) /* p: for NaN, q: for inf, r: for -inf */ \
-  OP(BitwiseAnd, 2, kInts, kPlain)                                           \
-  OP(BitwiseOr, 2, kInts, kPlain)                                            \
-  OP(BitwiseXor, 2, kInts, kPlain)                                           \
+  OP(BitwiseAnd, 2, kInts | kBytes, kPlain)                                  \
+  OP(BitwiseOr, 2, kInts | kBytes, kPlain)                                   \
+  OP(BitwiseXor, 2, kInts | kBytes, kPlain)                                  \
   OP(BitwiseNot, 1, kInts, kPlain)                                           \
   OP(ShiftLeft, 2, kInts, kPlain)                                            \
   OP(ShiftRight, 2, kInts, kPlain)
 
 #define DLCORE_ELEMENTWISE_COMPARISON(OP)                                            \
-  OP(Eq, 2, kNumbers, kBoolResult)                                                   \
-  OP(Ne, 2, kNumbers, kBoolResult)                                                   \
+  OP(Eq, 2, kAll, kBoolResult)                                                       \
+  OP(Ne, 2, kAll, kBoolResult)                                                       \
   OP(Lt, 2, kNumbers, kBoolResult)                                                   \
   OP(Le, 2, kNumbers, kBoolResult)                                                   \
   OP(Gt, 2, kNumbers, kBoolResult)                                                   \
   OP(Ge, 2, kNumbers, kBoolResult)                                                   \
-  OP(LogicalAnd, 2, kNumbers, kBoolResult)                                           \
-  OP(LogicalOr, 2, kNumbers, kBoolResult)                                            \
-  OP(LogicalXor, 2, kNumbers, kBoolResult)                                           \
-  OP(LogicalNot, 1, kNumbers, kBoolResult)                                           \
+  OP(LogicalAnd, 2, kAll, kBoolResult)                                               \
+  OP(LogicalOr, 2, kAll, kBoolResult)                                                \
+  OP(LogicalXor, 2, kAll, kBoolResult)                                               \
+  OP(LogicalNot, 1, kAll, kBoolResult)                                               \
   OP(IsNan, 1, kFloats, kBoolResult)                                                 \
   OP(IsInf, 1, kFloats, kBoolResult)                                                 \
   OP(IsFinite, 1, kFloats, kBoolResult)                                              \
   OP(IsClose, 2, kNumbers, kBoolResult) /* p: relative, q: absolute, r: equal_nan */ \
-  OP(Where, 3, kNumbers, kBoolFirstInput)
+  OP(Where, 3, kAll, kBoolFirstInput)                                                \
+  OP(MaskedScale, 3, kFloats, kBoolFirstInput) /* s x where the mask holds, else 0 x */
 
 #define DLCORE_ELEMENTWISE_MATH(OP)                                                          \
   OP(Exp, 1, kFloats, kPlain)                                                                \
@@ -167,6 +178,7 @@ constexpr uint8_t compute_bit(DType t) {
          : t == DType::Float64 ? kDouble
          : t == DType::Int32   ? kInt32
          : t == DType::Int64   ? kInt64
+         : t == DType::Bool    ? kBytes
                                : 0;
 }
 

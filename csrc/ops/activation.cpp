@@ -4,7 +4,7 @@ namespace dlcore {
 namespace {
 
 void check_floating(const char* op, const Tensor& x) {
-  DLCORE_CHECK(differentiable(x), RuntimeError, op, ": expected a floating point tensor but got ", name(x.dtype()));
+  DLCORE_CHECK(differentiable(x), NotImplementedError, op, ": not defined for ", name(x.dtype()));
 }
 
 struct Params {
@@ -55,6 +55,9 @@ Tensor relu(const Tensor& x) {
 
 Tensor hardtanh(const Tensor& x, double low, double high) {
   DLCORE_CHECK(low <= high, ValueError, "hardtanh: min_val must not be greater than max_val, got ", low, " and ", high);
+  DLCORE_CHECK(x.dtype() != DType::Bool, RuntimeError, "hardtanh: not defined for bool tensors");
+  DLCORE_CHECK(x.dtype() != DType::UInt8 || (low >= 0 && high >= 0), RuntimeError,
+               "hardtanh: the limits of an unsigned tensor must not be negative, got ", low, " and ", high);
   Tensor y = compute({"hardtanh", ElementwiseOp::Clamp, row_dtype(x.dtype()), x.dtype()},
                      {x, is_floating(x.dtype()) ? number(low) : number(static_cast<int64_t>(low)),
                       is_floating(x.dtype()) ? number(high) : number(static_cast<int64_t>(high))});
@@ -66,6 +69,11 @@ Tensor hardtanh(const Tensor& x, double low, double high) {
       });
     });
   return y;
+}
+
+Tensor relu_(const Tensor& x) {
+  DLCORE_CHECK(x.dtype() != DType::Bool, RuntimeError, "relu_: not defined for bool tensors");
+  return inplace_op("relu_", x, row("relu_", ElementwiseOp::Relu, x, {}), {x}, needs_graph(x), relu);
 }
 
 Tensor relu6(const Tensor& x) { return hardtanh(x, 0, 6); }
@@ -166,8 +174,7 @@ Tensor softplus(const Tensor& x, double beta, double threshold) {
 }
 
 Tensor softsign(const Tensor& x) {
-  check_floating("softsign", x);
-  if (needs_graph(x)) return div(x, abs(x) + 1);
+  if (needs_graph(x) || !is_floating(x.dtype())) return div(x, abs(x) + 1);
   return compute(row("softsign", ElementwiseOp::Softsign, x, {}), {x});
 }
 
@@ -223,12 +230,12 @@ Tensor softshrink(const Tensor& x, double lambda) {
 }
 
 Tensor tanhshrink(const Tensor& x) {
-  check_floating("tanhshrink", x);
-  if (needs_graph(x)) return sub(x, tanh(x));
+  if (needs_graph(x) || !is_floating(x.dtype())) return sub(x, tanh(x));
   return compute(row("tanhshrink", ElementwiseOp::Tanhshrink, x, {}), {x});
 }
 
 Tensor threshold(const Tensor& x, double threshold, double value) {
+  DLCORE_CHECK(x.dtype() != DType::Bool, NotImplementedError, "threshold: not defined for bool tensors");
   Tensor y = compute(row("threshold", ElementwiseOp::Threshold, x, {threshold, value}), {x});
   if (needs_graph(x))
     record("threshold", y, {x}, [threshold, x = Saved(x)](Gradients& g) {
@@ -249,16 +256,28 @@ Tensor glu(const Tensor& x, int64_t dim) {
   return mul(narrow(x, dim, 0, n / 2), sigmoid(narrow(x, dim, n / 2, n / 2)));
 }
 
+namespace {
+
+// scale x where `kept` holds, else 0: its own gradient.
+Tensor masked_scale(const Tensor& x, const Tensor& kept, double scale) {
+  Tensor y =
+      compute({"dropout", ElementwiseOp::MaskedScale, row_dtype(x.dtype()), x.dtype()}, {kept, x, number(scale)});
+  if (needs_graph(x))
+    record("dropout", y, {x}, [kept = Saved(kept), scale](Gradients& g) {
+      g.set(0, [&] { return masked_scale(g.dy(), kept(), scale); });
+    });
+  return y;
+}
+
+}  // namespace
+
 Tensor dropout(const Tensor& x, double p, bool training, Generator* generator) {
   DLCORE_CHECK(p >= 0 && p <= 1, ValueError, "dropout: p must be in [0, 1], got ", p);
   if (!training || p == 0) return x;
   check_floating("dropout", x);
-  if (p == 1) return mul(x, zeros_like(x));
-  // The mask is kept as bytes; the scale is applied with it in one pass, forward and backward.
-  Tensor keep = new_tensor(x.sizes(), DType::Bool);
-  bernoulli_(keep, 1 - p, generator);
-  Tensor y = mul(x, keep) / (1 - p);
-  return y;
+  const Tensor kept = new_tensor(x.sizes(), DType::Bool);
+  bernoulli_(kept, 1 - p, generator);
+  return masked_scale(x, kept, p == 1 ? 0 : 1 / (1 - p));
 }
 
 }  // namespace dlcore

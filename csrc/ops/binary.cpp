@@ -31,13 +31,6 @@ DType only_floating(const char* op, DType t) {
   return t;
 }
 
-// A number or zero-dimensional integer of a wider type than the result's wraps to it before it takes part.
-Tensor narrowed(const Tensor& x, DType t) {
-  const bool wide =
-      x.dim() == 0 && is_integral(t, false) && is_integral(x.dtype(), false) && item_size(x.dtype()) >= item_size(t);
-  return wide && item_size(t) < 4 ? to_dtype(x, t) : x;
-}
-
 Elementwise plan(const Binary& f, const Tensor& a, const Tensor& b) {
   const DType t = f.result(f.name, result_type(a, b));
   return {f.name, f.op, row_dtype(t), t};
@@ -355,7 +348,7 @@ constexpr Binary atan2_op{
     }};
 constexpr Binary xlogy_op{"xlogy", ElementwiseOp::Xlogy, floating,
                           +[](const Tensor& dy, const Tensor& a, const Tensor& b) {
-                            return mul(dy, xlogy(compare(ElementwiseOp::Ne, a, number(0)), b));
+                            return mul(dy, xlogy(to_dtype(compare(ElementwiseOp::Ne, a, number(0)), dy.dtype()), b));
                           },
                           +[](const Tensor& dy, const Tensor& a, const Tensor& b) { return mul(dy, div(a, b)); }};
 constexpr Binary logaddexp_op{

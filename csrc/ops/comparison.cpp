@@ -4,32 +4,39 @@
 namespace dlcore {
 namespace {
 
-Tensor compare(const char* name, ElementwiseOp op, const Tensor& a, const Tensor& b) {
-  return compute({name, op, row_dtype(result_type(a, b)), DType::Bool}, {a, b});
+Tensor order(const char* name, ElementwiseOp op, const Tensor& a, const Tensor& b) {
+  const DType t = result_type(a, b);
+  return compute({name, op, row_dtype(t), DType::Bool}, {narrowed(a, t), narrowed(b, t)});
 }
 
-Tensor bitwise(const char* op_name, ElementwiseOp op, const Tensor& a, const Tensor& b) {
+// eq, ne and the logical ops, which have rows for bools as they are
+Tensor truth(const char* name, ElementwiseOp op, const Tensor& a, const Tensor& b) {
   const DType t = result_type(a, b);
-  DLCORE_CHECK(!is_floating(t), RuntimeError, op_name, ": expected integer or bool tensors but got ", name(a.dtype()),
-               " and ", name(b.dtype()));
-  return compute({op_name, op, row_dtype(t), t}, {a, b});
+  return compute({name, op, truth_row_dtype(t), DType::Bool}, {narrowed(a, t), narrowed(b, t)});
+}
+
+Tensor bitwise(const char* op_name, ElementwiseOp op, const Tensor& a, const Tensor& b, bool shifts = false) {
+  const DType t = result_type(a, b);
+  DLCORE_CHECK(!is_floating(t) && !(shifts && t == DType::Bool), NotImplementedError, op_name, ": not defined for ",
+               name(a.dtype()), " and ", name(b.dtype()));
+  return compute({op_name, op, shifts ? row_dtype(t) : truth_row_dtype(t), t}, {narrowed(a, t), narrowed(b, t)});
 }
 
 Tensor test(const char* name, ElementwiseOp op, const Tensor& x) {
-  return compute({name, op, row_dtype(x.dtype()), DType::Bool}, {x});
+  return compute({name, op, truth_row_dtype(x.dtype()), DType::Bool}, {x});
 }
 
 }  // namespace
 
-Tensor eq(const Tensor& a, const Tensor& b) { return compare("eq", ElementwiseOp::Eq, a, b); }
-Tensor ne(const Tensor& a, const Tensor& b) { return compare("ne", ElementwiseOp::Ne, a, b); }
-Tensor lt(const Tensor& a, const Tensor& b) { return compare("lt", ElementwiseOp::Lt, a, b); }
-Tensor le(const Tensor& a, const Tensor& b) { return compare("le", ElementwiseOp::Le, a, b); }
-Tensor gt(const Tensor& a, const Tensor& b) { return compare("gt", ElementwiseOp::Gt, a, b); }
-Tensor ge(const Tensor& a, const Tensor& b) { return compare("ge", ElementwiseOp::Ge, a, b); }
-Tensor logical_and(const Tensor& a, const Tensor& b) { return compare("logical_and", ElementwiseOp::LogicalAnd, a, b); }
-Tensor logical_or(const Tensor& a, const Tensor& b) { return compare("logical_or", ElementwiseOp::LogicalOr, a, b); }
-Tensor logical_xor(const Tensor& a, const Tensor& b) { return compare("logical_xor", ElementwiseOp::LogicalXor, a, b); }
+Tensor eq(const Tensor& a, const Tensor& b) { return truth("eq", ElementwiseOp::Eq, a, b); }
+Tensor ne(const Tensor& a, const Tensor& b) { return truth("ne", ElementwiseOp::Ne, a, b); }
+Tensor lt(const Tensor& a, const Tensor& b) { return order("lt", ElementwiseOp::Lt, a, b); }
+Tensor le(const Tensor& a, const Tensor& b) { return order("le", ElementwiseOp::Le, a, b); }
+Tensor gt(const Tensor& a, const Tensor& b) { return order("gt", ElementwiseOp::Gt, a, b); }
+Tensor ge(const Tensor& a, const Tensor& b) { return order("ge", ElementwiseOp::Ge, a, b); }
+Tensor logical_and(const Tensor& a, const Tensor& b) { return truth("logical_and", ElementwiseOp::LogicalAnd, a, b); }
+Tensor logical_or(const Tensor& a, const Tensor& b) { return truth("logical_or", ElementwiseOp::LogicalOr, a, b); }
+Tensor logical_xor(const Tensor& a, const Tensor& b) { return truth("logical_xor", ElementwiseOp::LogicalXor, a, b); }
 Tensor logical_not(const Tensor& x) { return test("logical_not", ElementwiseOp::LogicalNot, x); }
 
 // An integer is neither NaN nor infinite.
@@ -64,6 +71,8 @@ bool equal(const Tensor& a, const Tensor& b) {
 }
 
 Tensor isin(const Tensor& elements, const Tensor& test_elements, bool, bool invert) {
+  DLCORE_CHECK(elements.dtype() != DType::Bool && test_elements.dtype() != DType::Bool, RuntimeError,
+               "isin: not defined for bool tensors");
   if (test_elements.numel() == 0) return full(elements.sizes(), invert, DType::Bool);
   // The place in the sorted test elements where each element would go, and whether it is there already.
   const DType t = result_type(elements, test_elements);
@@ -78,16 +87,15 @@ Tensor bitwise_and(const Tensor& a, const Tensor& b) { return bitwise("bitwise_a
 Tensor bitwise_or(const Tensor& a, const Tensor& b) { return bitwise("bitwise_or", ElementwiseOp::BitwiseOr, a, b); }
 Tensor bitwise_xor(const Tensor& a, const Tensor& b) { return bitwise("bitwise_xor", ElementwiseOp::BitwiseXor, a, b); }
 Tensor bitwise_left_shift(const Tensor& a, const Tensor& b) {
-  return bitwise("bitwise_left_shift", ElementwiseOp::ShiftLeft, a, b);
+  return bitwise("bitwise_left_shift", ElementwiseOp::ShiftLeft, a, b, true);
 }
 Tensor bitwise_right_shift(const Tensor& a, const Tensor& b) {
-  return bitwise("bitwise_right_shift", ElementwiseOp::ShiftRight, a, b);
+  return bitwise("bitwise_right_shift", ElementwiseOp::ShiftRight, a, b, true);
 }
 
 Tensor bitwise_not(const Tensor& x) {
   if (x.dtype() == DType::Bool) return logical_not(x);
-  DLCORE_CHECK(!is_floating(x.dtype()), RuntimeError, "bitwise_not: expected an integer or bool tensor but got ",
-               name(x.dtype()));
+  DLCORE_CHECK(!is_floating(x.dtype()), NotImplementedError, "bitwise_not: not defined for ", name(x.dtype()));
   return compute({"bitwise_not", ElementwiseOp::BitwiseNot, row_dtype(x.dtype()), x.dtype()}, {x});
 }
 

@@ -32,6 +32,12 @@ constexpr DType row_dtype(DType t) {
   }
 }
 
+// The same for ops on truth values, which take bools as they are.
+constexpr DType truth_row_dtype(DType t) { return t == DType::Bool ? t : row_dtype(t); }
+
+// A number or zero-dimensional integer of a wider type than the result's wraps to it before it takes part.
+Tensor narrowed(const Tensor& x, DType t);
+
 struct Elementwise {
   const char* name;  // in messages and profiles
   ElementwiseOp op;

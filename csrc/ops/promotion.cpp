@@ -1,6 +1,6 @@
 #include <atomic>
 
-#include "ops/internal.h"
+#include "ops/elementwise.h"
 
 namespace dlcore {
 namespace {
@@ -74,6 +74,13 @@ DType result_type(const TensorList& list) {
 bool can_cast(DType from, DType to) {
   if (is_floating(from)) return is_floating(to);
   return from == DType::Bool || to != DType::Bool;
+}
+
+Tensor narrowed(const Tensor& x, DType t) {
+  const bool integers = is_integral(t, false) && is_integral(x.dtype(), false);
+  const bool wide =
+      integers && x.dim() == 0 && item_size(t) < 4 && item_size(x.dtype()) >= item_size(t) && x.dtype() != t;
+  return wide ? to_dtype(x, t) : x;
 }
 
 }  // namespace dlcore

@@ -9,8 +9,9 @@ DType result_type3(const Tensor& a, const Tensor& b, const Tensor& c) { return r
 
 Tensor scaled(const Tensor& x, Scalar s) { return s.to_double() == 1 ? x : mul(x, number(s)); }
 
-// A clamp's bound in x's row type: out-of-range bounds of small integers must not wrap.
-Tensor bound(Scalar s) { return number(s); }
+void check_floating(const char* op, DType t) {
+  DLCORE_CHECK(is_floating(t), NotImplementedError, op, ": not defined for ", name(t));
+}
 
 }  // namespace
 
@@ -29,8 +30,11 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 }
 
 Tensor lerp(const Tensor& a, const Tensor& b, const Tensor& weight) {
-  const DType t = result_type3(a, b, weight);
-  DLCORE_CHECK(is_floating(t), RuntimeError, "lerp: expected floating point tensors but got ", name(a.dtype()));
+  DLCORE_CHECK(a.dtype() == b.dtype() && (weight.impl()->wrapped_number || weight.dtype() == a.dtype()), RuntimeError,
+               "lerp: input, end and weight must have one dtype; got ", name(a.dtype()), ", ", name(b.dtype()), " and ",
+               name(weight.dtype()));
+  const DType t = a.dtype();
+  check_floating("lerp", t);
   Tensor y = compute({"lerp", ElementwiseOp::Lerp, row_dtype(t), t}, {a, b, weight});
   if (needs_graph(a, b, weight))
     record("lerp", y, {a, b, weight}, [a = Saved(a), b = Saved(b), w = Saved(weight)](Gradients& g) {
@@ -43,6 +47,9 @@ Tensor lerp(const Tensor& a, const Tensor& b, const Tensor& weight) {
 
 Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) {
   const DType t = result_type3(x, a, b);
+  DLCORE_CHECK(t != DType::Bool, NotImplementedError, "addcmul: not defined for bool tensors");
+  DLCORE_CHECK(is_floating(t) || !value.is_floating(), RuntimeError,
+               "addcmul: value must be an integer where the inputs are, got ", value.to_double());
   Tensor y = compute({"addcmul", ElementwiseOp::AddCMul, row_dtype(t), t}, {x, a, b, number(value)});
   if (needs_graph(x, a, b))
     record("addcmul", y, {x, a, b}, [a = Saved(a), b = Saved(b), value](Gradients& g) {
@@ -69,25 +76,24 @@ Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) 
 
 Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high) {
   DLCORE_CHECK(low || high, RuntimeError, "clamp: at least one of min and max must be given");
-  const bool floats = (low && low->is_floating()) || (high && high->is_floating());
-  DLCORE_CHECK(x.dtype() != DType::Bool, RuntimeError, "clamp: not defined for bool tensors");
-  const DType t = floats ? to_floating(x.dtype()) : x.dtype();
-  constexpr double inf = std::numeric_limits<double>::infinity();
-  const bool integers = !is_floating(t);
-  const Scalar lowest = integers ? Scalar(std::numeric_limits<int64_t>::min()) : Scalar(-inf);
-  const Scalar highest = integers ? Scalar(std::numeric_limits<int64_t>::max()) : Scalar(inf);
-  const DType row = integers ? DType::Int64 : row_dtype(t);
-  Tensor y =
-      compute({"clamp", ElementwiseOp::Clamp, row, t}, {x, bound(low.value_or(lowest)), bound(high.value_or(highest))});
-  if (needs_graph(x))
+  DType t = x.dtype();
+  for (const auto& bound : {low, high})
+    if (bound) t = promote_types(t, result_type(x, number(*bound)));
+  DLCORE_CHECK(t != DType::Bool, NotImplementedError, "clamp: not defined for bool tensors");
+  const auto bound = [&](Scalar s) {
+    DLCORE_CHECK(is_floating(t) || t == DType::UInt8 || to_dtype(number(s), t).item().to_int() == s.to_int(),
+                 RuntimeError, "clamp: the bound ", s.to_int(), " does not fit into ", name(t));
+    return narrowed(number(s), t);
+  };
+  Tensor y = low && high ? compute({"clamp", ElementwiseOp::Clamp, row_dtype(t), t}, {x, bound(*low), bound(*high)})
+             : low       ? compute({"clamp", ElementwiseOp::Maximum, row_dtype(t), t}, {x, bound(*low)})
+                         : compute({"clamp", ElementwiseOp::Minimum, row_dtype(t), t}, {x, bound(*high)});
+  if (needs_graph(x)) {
+    constexpr double inf = std::numeric_limits<double>::infinity();
     record("clamp", y, {x},
-           [low = low.value_or(lowest).to_double(), high = high.value_or(highest).to_double(),
-            x = Saved(x)](Gradients& g) {
+           [low = low ? low->to_double() : -inf, high = high ? high->to_double() : inf, x = Saved(x)](Gradients& g) {
              g.set(0, [&] {
-               if (is_grad_enabled()) {
-                 const Tensor inside = logical_and(ge(x(), number(low)), le(x(), number(high)));
-                 return mul(g.dy(), inside);
-               }
+               if (is_grad_enabled()) return mul(g.dy(), logical_and(ge(x(), number(low)), le(x(), number(high))));
                return compute({"clamp_backward",
                                ElementwiseOp::ClampBackward,
                                row_dtype(g.dy().dtype()),
@@ -96,16 +102,32 @@ Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> h
                               {g.dy(), x()});
              });
            });
+  }
   return y;
 }
 
+namespace {
+
+// max(x, low), or min(x, high) with the comparisons the other way round. Ties go to x, as does its gradient.
+Tensor one_sided(ElementwiseOp op, const Tensor& x, const Tensor& bound, Tensor (*inside)(const Tensor&, const Tensor&),
+                 Tensor (*outside)(const Tensor&, const Tensor&)) {
+  const DType t = result_type(x, bound);
+  DLCORE_CHECK(t != DType::Bool, NotImplementedError, "clamp: not defined for bool tensors");
+  Tensor y = compute({"clamp", op, row_dtype(t), t}, {x, narrowed(bound, t)});
+  if (needs_graph(x, bound))
+    record("clamp", y, {x, bound}, [x = Saved(x), bound = Saved(bound), inside, outside](Gradients& g) {
+      g.set(0, [&] { return mul(g.dy(), inside(x(), bound())); });
+      g.set(1, [&] { return mul(g.dy(), outside(x(), bound())); });
+    });
+  return y;
+}
+
+}  // namespace
+
 Tensor clamp_tensor(const Tensor& x, const Tensor& low, const Tensor& high) {
   DLCORE_CHECK(low.defined() || high.defined(), RuntimeError, "clamp: at least one of min and max must be given");
-  // Ties go to x, as its gradient does.
-  Tensor y = x;
-  if (low.defined()) y = where(lt(y, low), low, y);
-  if (high.defined()) y = where(gt(y, high), high, y);
-  return y;
+  const Tensor y = low.defined() ? one_sided(ElementwiseOp::Maximum, x, low, ge, lt) : x;
+  return high.defined() ? one_sided(ElementwiseOp::Minimum, y, high, le, gt) : y;
 }
 
 Tensor clamp_min(const Tensor& x, const Tensor& low) { return clamp_tensor(x, low); }

@@ -167,14 +167,26 @@ struct TanhBackward {
   }
 };
 
-// The standard normal distribution function, 1/2 (1 + erf(x / sqrt 2)), without cancellation for x < 0.
-template <class T, int N>
-DLCORE_INLINE vec<T, N> normal_cdf(vec<T, N> x) {
-  using V = vec<T, N>;
-  const V t = x * number<V>(0.70710678118654752), a = abs(t), half = number<V>(0.5);
-  const V tail = select(a < V(kErfEnd<T>), half * erfc_far(a), number<V>(0));
-  const V far = select(x < number<V>(0), tail, number<V>(1) - tail);
-  return select(is_nan(x), x, select(a < V(kErfBorder<T>), fma(half, erf_near(t), half), far));
+// The standard normal distribution function, 1/2 (1 + erf(x / sqrt 2)): from the tail, so that nothing cancels for x <
+// 0.
+template <int N>
+DLCORE_INLINE vec<float, N> normal_tail(vec<float, N> a) {  // erfc(a) / 2 for a >= 0
+  using V = vec<float, N>;
+  constexpr float c[] = {1.5590671e-09f,   -1.12837934f,    -0.636618078f,    -0.10277959f,
+                         0.0191337168f,    0.00024431551f,  -0.00181342848f,  0.000767575926f,
+                         -0.000186837045f, 2.85127153e-05f, -2.53439475e-06f, 1.00271805e-07f};
+  return select(a > V(4.0f), V(0.0f), V(0.5f) * exp(polynomial(a, c)));  // log(erfc(a)) on [0, 4]
+}
+template <int N>
+DLCORE_INLINE vec<double, N> normal_tail(vec<double, N> a) {
+  using V = vec<double, N>;
+  const V far = select(a < V(kErfEnd<double>), erfc_far(a), V(0.0));
+  return V(0.5) * select(a < V(kErfBorder<double>), V(1.0) - erf_near(a), select(is_nan(a), a, far));
+}
+template <class V>
+DLCORE_INLINE V normal_cdf(V x) {
+  const V tail = normal_tail(abs(x) * number<V>(0.70710678118654752));
+  return select(x < number<V>(0), tail, number<V>(1) - tail);
 }
 struct Gelu {
   template <class V>

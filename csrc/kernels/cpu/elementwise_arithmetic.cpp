@@ -66,9 +66,15 @@ DLCORE_INLINE T quotient(T a, T b) {
   if (b == -1) return static_cast<T>(-static_cast<typename unsigned_of<T>::type>(a));
   return b == 0 ? T{0} : a / b;
 }
-template <class T>
-DLCORE_INLINE T rest(T a, T b) {
-  return b == 0 || b == -1 ? T{0} : a % b;
+template <int N>
+DLCORE_INLINE vec<int64_t, N> quotient(vec<int64_t, N> a, vec<int64_t, N> b) {
+  return each_lane(a, b, [](int64_t x, int64_t y) { return quotient(x, y); });
+}
+// A double holds a 32-bit quotient well enough to cut it; the conversion's value for 2^31 and infinity is -2^31.
+template <int N>
+DLCORE_INLINE vec<int32_t, N> quotient(vec<int32_t, N> a, vec<int32_t, N> b) {
+  const auto half = [](auto x, auto y) { return convert<int32_t>(trunc(convert<double>(x) / convert<double>(y))); };
+  return join(half(lower(a), lower(b)), half(upper(a), upper(b)));
 }
 
 // a - b trunc(a / b), exactly. Where the quotient fits into a double's 53 bits with room for b (float), or FMA keeps
@@ -116,16 +122,15 @@ struct FloorDivide {
   template <class T, int N>
   DLCORE_INLINE vec<T, N> operator()(vec<T, N> a, vec<T, N> b) const {
     using V = vec<T, N>;
+    const V zero(T(0)), one(T(1));
     if constexpr (kIsFloat<T>) {
       // (a - a mod b) / b is whole but for its rounding.
-      const V zero(T(0)), q = a / b, d = (a - floor_rest(a, b)) / b, whole = floor(d);
-      const V up = select(d - whole > V(T(0.5)), whole + V(T(1)), whole);
+      const V q = a / b, d = (a - floor_rest(a, b)) / b, whole = floor(d);
+      const V up = select(d - whole > V(T(0.5)), whole + one, whole);
       return select(b == zero, q, select(d == zero, copysign(zero, q), up));
     } else {
-      return each_lane(a, b, [](T x, T y) {
-        const T q = quotient(x, y);
-        return static_cast<T>(rest(x, y) != 0 && (x < 0) != (y < 0) ? q - 1 : q);
-      });
+      const V q = quotient(a, b), r = a - q * b;
+      return select((r != zero) & ((r < zero) != (b < zero)), q - one, q);
     }
   }
 };
@@ -135,7 +140,7 @@ struct TruncDivide {
     if constexpr (kIsFloat<T>)
       return trunc(a / b);
     else
-      return each_lane(a, b, [](T x, T y) { return quotient(x, y); });
+      return quotient(a, b);
   }
 };
 struct Fmod {
@@ -144,19 +149,18 @@ struct Fmod {
     if constexpr (kIsFloat<T>)
       return rest(a, b);
     else
-      return each_lane(a, b, [](T x, T y) { return rest(x, y); });
+      return a - quotient(a, b) * b;
   }
 };
 struct Remainder {
   template <class T, int N>
   DLCORE_INLINE vec<T, N> operator()(vec<T, N> a, vec<T, N> b) const {
-    if constexpr (kIsFloat<T>)
+    if constexpr (kIsFloat<T>) {
       return floor_rest(a, b);
-    else
-      return each_lane(a, b, [](T x, T y) {
-        const T r = rest(x, y);
-        return static_cast<T>(r != 0 && (r < 0) != (y < 0) ? r + y : r);
-      });
+    } else {
+      const vec<T, N> r = a - quotient(a, b) * b, zero(T(0));
+      return select((r != zero) & ((r < zero) != (b < zero)), r + b, r);
+    }
   }
 };
 

@@ -125,6 +125,13 @@ struct Where {
   }
 };
 
+struct MaskedScale {
+  template <class T, int N>
+  DLCORE_INLINE vec<T, N> operator()(mask<T, N> kept, vec<T, N> x, vec<T, N> s) const {
+    return x * select(kept, s, vec<T, N>(T(0)));
+  }
+};
+
 }  // namespace
 
 Row comparison_row(ElementwiseOp op, DType compute) {

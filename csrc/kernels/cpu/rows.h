@@ -30,6 +30,11 @@ struct RowInput {
     return v;
   }
   DLCORE_INLINE V last(int64_t n) const { return V::load(at, n); }
+  DLCORE_INLINE V first(int64_t n) {
+    const V v = V::load(at, n);
+    if (advance) at += n;
+    return v;
+  }
 };
 
 // Bytes 0 or 1, as a mask over the lanes of T.
@@ -57,6 +62,11 @@ struct BoolRowInput {
     uint8_t bytes[N] = {};
     for (int i = 0; i < n; ++i) bytes[i] = at[i];
     return load_mask<T, N>(bytes);
+  }
+  DLCORE_INLINE mask<T, N> first(int64_t n) {
+    const mask<T, N> m = last(n);
+    if (advance) at += n;
+    return m;
   }
 };
 
@@ -91,6 +101,14 @@ template <class T, class F, class... X>
 DLCORE_INLINE void row_loop(const F& f, int64_t n, void* y, X&... x) {
   constexpr int N = kLanes<T>;
   int64_t i = 0;
+  // Stores that straddle cache lines cost more than loads that do: a long row starts with what aligns y.
+  if constexpr (requires { f(x.next()...).v; }) {
+    const int64_t ahead = -static_cast<int64_t>(reinterpret_cast<uintptr_t>(y) / sizeof(T)) & (N - 1);
+    if (ahead && n >= 8 * N) {
+      store_result(y, 0, f(x.first(ahead)...), ahead);
+      i = ahead;
+    }
+  }
   for (; i + N <= n; i += N) store_result(y, i, f(x.next()...));
   if (i < n) store_result(y, i, f(x.last(n - i)...), n - i);
 }
@@ -129,6 +147,8 @@ Row row_for(DType compute) {
     if (compute == DType::Int32) return row<int32_t, F, Inputs, bool_first>;
   if constexpr ((Types & kInt64) != 0)
     if (compute == DType::Int64) return row<int64_t, F, Inputs, bool_first>;
+  if constexpr ((Types & kBytes) != 0)
+    if (compute == DType::Bool) return row<uint8_t, F, Inputs, bool_first>;
   return nullptr;
 }
 

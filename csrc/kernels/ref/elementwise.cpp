@@ -126,6 +126,8 @@ Real elementwise(ElementwiseOp op, const Real* v, const double* p) {
              (p[2] != 0 && std::isnan(x) && std::isnan(a(1)));
     case Op::Where:
       return x != 0 ? a(1) : a(2);
+    case Op::MaskedScale:
+      return x != 0 ? a(1) * a(2) : 0;
 
     case Op::Exp:
       return std::exp(x);

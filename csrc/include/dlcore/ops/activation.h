@@ -5,7 +5,8 @@
 namespace dlcore {
 
 // Activations, elementwise; formulas in kernels/cpu/elementwise_activation.cpp.
-DLCORE_API Tensor relu(const Tensor& x);   // max(x, 0)
+DLCORE_API Tensor relu(const Tensor& x);  // max(x, 0)
+DLCORE_API Tensor relu_(const Tensor& x);
 DLCORE_API Tensor relu6(const Tensor& x);  // min(max(x, 0), 6)
 DLCORE_API Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
 // Slopes drawn from U(lower, upper) while training, their mean otherwise (Xu et al. 2015).
