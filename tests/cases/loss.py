@@ -33,7 +33,7 @@ SHAPES = [(5, 4), (4,), (1, 1), (3, 4, 2), (2, 3, 4, 2), (9, 17), (17, 9)]
 for shape in SHAPES:
     samples, classes = shape[:1] + shape[2:] if len(shape) > 1 else (), shape[min(1, len(shape) - 1)]
     target = np.random.default_rng(classes).integers(0, classes, samples)
-    for number, reduction in enumerate(REDUCTIONS):
+    for reduction in REDUCTIONS:
         for ignore in (-100, classes - 1 if classes > 1 else -100):
             if len(shape) == 1 and target == ignore:
                 continue
