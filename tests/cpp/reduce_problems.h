@@ -16,8 +16,8 @@
 
 namespace dlcore::test {
 
-inline constexpr double unit(DType t) {  // unit roundoff
-  return t == DType::Float64 ? 0x1p-53 : t == DType::BFloat16 ? 0x1p-9 : t == DType::Float16 ? 0x1p-12 : 0x1p-24;
+inline constexpr double unit(DType t) {  // unit roundoff: 2^-p of p significant bits, the leading one among them
+  return t == DType::Float64 ? 0x1p-53 : t == DType::BFloat16 ? 0x1p-8 : t == DType::Float16 ? 0x1p-11 : 0x1p-24;
 }
 
 inline void store(DType dtype, void* x, int64_t i, double v) {

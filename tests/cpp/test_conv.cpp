@@ -53,7 +53,7 @@ std::string text(const Case& t) {
 template <class T>
 void randomize(Guarded<T>& x, std::mt19937& rng) {
   std::uniform_real_distribution<double> u(-1, 1);
-  for (T& v : x) v = static_cast<T>(u(rng));
+  for (T& v : x) v = static_cast<float>(u(rng));  // the same numbers in either type: they share a reference
 }
 
 // Everything that one geometry needs.
@@ -103,13 +103,23 @@ struct Buffers {
   }
 };
 
+// The results, and the same sums over absolute values.
+struct Reference {
+  std::vector<std::vector<double>> exact, magnitude;
+
+  explicit Reference(const Case& t) {
+    Buffers<double> b(t);
+    b.run_reference();
+    exact = b.results();
+    b.absolute();
+    b.run_reference();
+    magnitude = b.results();
+  }
+};
+
 template <class T>
-void check(const Case& t) {
-  Buffers<T> exact(t), bound(t), tested(t);
-  exact.run_reference();
-  bound.absolute();
-  bound.run_reference();
-  const auto expected = exact.results(), magnitude = bound.results();
+void compare(const Case& t, const Reference& r) {
+  Buffers<T> tested(t);
   const Conv2d& g = tested.g;
   const int64_t lengths[] = {g.c / g.groups * g.kh * g.kw + 1, g.oc / g.groups * g.kh * g.kw, g.n * g.oh * g.ow,
                              g.n * g.oh * g.ow};
@@ -121,15 +131,22 @@ void check(const Case& t) {
     for (size_t k = 0; k < 4; ++k) {
       const double eps = static_cast<double>(lengths[k] + 4) * std::numeric_limits<T>::epsilon();
       for (size_t i = 0; i < got[k].size(); ++i)
-        ASSERT_NEAR(got[k][i], expected[k][i], eps * magnitude[k][i])
-            << names[k] << "[" << i << "] " << tier << (sizeof(T) == 8 ? " double " : " float ") << text(t);
+        if (!(std::abs(got[k][i] - r.exact[k][i]) <= eps * r.magnitude[k][i]))
+          FAIL() << names[k] << "[" << i << "] " << tier << (sizeof(T) == 8 ? " double " : " float ") << text(t)
+                 << ": " << got[k][i] << ", expected " << r.exact[k][i];
     }
   }
 }
 
+template <class T>
+void check(const Case& t) {
+  compare<T>(t, Reference(t));
+}
+
 void check_both(const Case& t) {
-  check<float>(t);
-  check<double>(t);
+  const Reference r(t);
+  compare<float>(t, r);
+  compare<double>(t, r);
 }
 
 TEST(Conv, Kernels) {
@@ -175,7 +192,7 @@ TEST(Conv, LeNet) {
 
 TEST(Conv, SeveralBlocksAndChunks) {
   check<float>({1, 3, 120, 90, 8, 7, 7, 2, 2, 3, 3});
-  check<float>({2, 72, 40, 40, 32, 3, 3, 1, 1, 1, 1});
+  check<float>({1, 72, 40, 30, 16, 3, 3, 1, 1, 1, 1});
   check<float>({40, 4, 9, 9, 5, 3, 3, 1, 1, 1, 1});
   check<float>({1, 2, 300, 3, 2, 9, 3, 1, 1, 4, 1});
 }

@@ -31,7 +31,7 @@ void mask_count(const uint8_t* mask, int64_t n, int64_t chunk, int64_t* counts) 
   });
 }
 
-// pack(i, n) for every element i of the chunk, n of them named so far in the block; flush(count) after each block.
+// pack(i, n) for every element i of the chunk, n of them named so far in the block; flush(at, n) after each block.
 template <class Pack, class Flush>
 DLCORE_INLINE void each_block(const Masked& m, int64_t begin, int64_t end, const Pack& pack, const Flush& flush) {
   int64_t done = m.first[begin / m.chunk];
@@ -42,7 +42,7 @@ DLCORE_INLINE void each_block(const Masked& m, int64_t begin, int64_t end, const
       pack(i, n);
       n += m.mask[i];
     }
-    flush(done, n);
+    if (n > 0) flush(done, n);  // with nothing named there may be no array to write to
     done += n;
   }
 }

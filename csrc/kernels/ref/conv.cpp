@@ -14,17 +14,18 @@ void each_product(const Conv2d& g, const F& use) {
   for (int64_t n = 0; n < g.n; ++n)
     for (int64_t k = 0; k < g.oc; ++k)
       for (int64_t i = 0; i < g.oh; ++i)
-        for (int64_t j = 0; j < g.ow; ++j)
-          for (int64_t c = 0; c < channels; ++c)
-            for (int64_t u = 0; u < g.kh; ++u)
-              for (int64_t v = 0; v < g.kw; ++v) {
-                const int64_t a = i * g.stride_h + u * g.dilation_h - g.pad_h;
+        for (int64_t c = 0; c < channels; ++c)
+          for (int64_t u = 0; u < g.kh; ++u) {
+            const int64_t a = i * g.stride_h + u * g.dilation_h - g.pad_h;
+            if (a < 0 || a >= g.h) continue;
+            const int64_t x = ((n * g.c + k / rows * channels + c) * g.h + a) * g.w;
+            const int64_t w = ((k * channels + c) * g.kh + u) * g.kw, y = ((n * g.oc + k) * g.oh + i) * g.ow;
+            for (int64_t v = 0; v < g.kw; ++v)
+              for (int64_t j = 0; j < g.ow; ++j) {
                 const int64_t b = j * g.stride_w + v * g.dilation_w - g.pad_w;
-                if (a < 0 || a >= g.h || b < 0 || b >= g.w) continue;
-                const int64_t channel = k / rows * channels + c;
-                use(((n * g.c + channel) * g.h + a) * g.w + b, ((k * channels + c) * g.kh + u) * g.kw + v,
-                    ((n * g.oc + k) * g.oh + i) * g.ow + j);
+                if (b >= 0 && b < g.w) use(x + b, w + v, y + j);
               }
+          }
 }
 
 template <class T>
@@ -37,10 +38,11 @@ template <class T, class F>
 void sum_products(const Conv2d& g, const void* a, const void* b, void* y, int64_t size, std::vector<long double> sum,
                   const F& place) {
   sum.resize(static_cast<std::size_t>(size));
+  const T *as = static_cast<const T*>(a), *bs = static_cast<const T*>(b);
+  long double* sums = sum.data();
   each_product(g, [&](int64_t x, int64_t w, int64_t out) {
     const auto [i, j, k] = place(x, w, out);
-    sum[static_cast<std::size_t>(k)] +=
-        static_cast<long double>(static_cast<const T*>(a)[i]) * static_cast<const T*>(b)[j];
+    sums[k] += static_cast<long double>(as[i]) * bs[j];
   });
   store<T>(sum, y);
 }

@@ -131,7 +131,6 @@ Moments moments(const Row& x, double correction) {
 Row scan(ScanOp op, const Row& x, std::vector<int64_t>* from) {
   Row y;
   for (size_t i = 0; i < x.size(); ++i) {
-    const Row so_far(x.begin(), x.begin() + static_cast<int64_t>(i) + 1);
     switch (op) {
       case ScanOp::Sum:
         y.push_back(i ? y.back() + x[i] : x[i]);
@@ -140,7 +139,7 @@ Row scan(ScanOp op, const Row& x, std::vector<int64_t>* from) {
         y.push_back(i ? y.back() * x[i] : x[i]);
         break;
       case ScanOp::LogSumExp:
-        y.push_back(logsumexp(so_far));
+        y.push_back(logsumexp({x.begin(), x.begin() + static_cast<int64_t>(i) + 1}));
         break;
       case ScanOp::Max:
       case ScanOp::Min: {
