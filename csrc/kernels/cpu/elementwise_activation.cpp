@@ -167,25 +167,29 @@ struct TanhBackward {
   }
 };
 
-// The standard normal distribution function, 1/2 (1 + erf(x / sqrt 2)): from the tail, so that nothing cancels for x <
-// 0.
+// The standard normal distribution function: from the tail, so that nothing cancels for x < 0.
 template <int N>
-DLCORE_INLINE vec<float, N> normal_tail(vec<float, N> a) {  // erfc(a) / 2 for a >= 0
+DLCORE_INLINE vec<float, N> normal_tail(vec<float, N> a) {  // erfc(a / sqrt 2) / 2 for a >= 0
   using V = vec<float, N>;
-  constexpr float c[] = {1.5590671e-09f,   -1.12837934f,    -0.636618078f,    -0.10277959f,
-                         0.0191337168f,    0.00024431551f,  -0.00181342848f,  0.000767575926f,
-                         -0.000186837045f, 2.85127153e-05f, -2.53439475e-06f, 1.00271805e-07f};
-  return select(a > V(4.0f), V(0.0f), V(0.5f) * exp(polynomial(a, c)));  // log(erfc(a)) on [0, 4]
+  // log2(erfc(a / sqrt 2)) / a on [0, 4 sqrt 2]
+  constexpr float c[] = {-1.15110445f,    -0.4592208f,      -0.05243171f,    0.006912259f,
+                         5.214766e-05f,   -0.00032146065f,  9.59636309e-05f, -1.64306767e-05f,
+                         1.76256970e-06f, -1.10143532e-07f, 3.06550119e-09f};
+  // 2^r / 2 on [-1/2, 1/2]
+  constexpr float e[] = {0.5f, 0.34657359f, 0.12011325f, 0.027751640f, 0.0048090029f, 0.00067001408f, 7.737949e-05f};
+  const V y = a * polynomial(a, c), n = round_even(y);
+  return select(a > V(5.65685425f), V(0.0f), scale(polynomial(y - n, e), n));
 }
 template <int N>
 DLCORE_INLINE vec<double, N> normal_tail(vec<double, N> a) {
   using V = vec<double, N>;
+  a = a * V(0.70710678118654752);
   const V far = select(a < V(kErfEnd<double>), erfc_far(a), V(0.0));
   return V(0.5) * select(a < V(kErfBorder<double>), V(1.0) - erf_near(a), select(is_nan(a), a, far));
 }
 template <class V>
 DLCORE_INLINE V normal_cdf(V x) {
-  const V tail = normal_tail(abs(x) * number<V>(0.70710678118654752));
+  const V tail = normal_tail(abs(x));
   return select(x < number<V>(0), tail, number<V>(1) - tail);
 }
 struct Gelu {

@@ -42,13 +42,12 @@ struct Part {
   int64_t begin, end;
 };
 
-// The space as runs along its last dimension: body(offsets in x, how many, offset in y of the first, stride in y).
-// With `rows` the last dimension is left to the body, as a row of elements that no index moves.
+// The space as runs along its last dimension (the last but one with `rows`): body(offset in x, offset in y, offsets in
+// the index tensors) of a run's first element, which says whether to go on.
 template <class Body>
-DLCORE_INLINE bool walk(const Indexed& s, Part part, bool rows, const Body& body) {
+DLCORE_INLINE bool each_run(const Indexed& s, Part part, bool rows, const Body& body) {
   int64_t sizes[kIndexDims], at[kIndexDims];
   int64_t x0 = 0, y0 = 0, i0[kIndexTensors];
-  const int ndim = s.ndim - rows;
   for (int d = 0; d < s.ndim; ++d) {
     sizes[d] = s.sizes[d];
     at[d] = 0;
@@ -60,30 +59,9 @@ DLCORE_INLINE bool walk(const Indexed& s, Part part, bool rows, const Body& body
     y0 = part.begin * s.y_strides[part.dim];
     for (int k = 0; k < s.indices; ++k) i0[k] = part.begin * s.index[k].strides[part.dim];
   }
-  const int last = ndim - 1;
-  const int64_t run = ndim ? sizes[last] : 1;
-  const int64_t xs = ndim ? s.x_strides[last] : 0, ys = ndim ? s.y_strides[last] : 0;
-  int64_t offset[kBlock];
   for (;;) {
-    for (int64_t j = 0; j < run; j += kBlock) {
-      const int64_t n = min(kBlock, run - j);
-      const int64_t first = x0 + j * xs;
-      if (!s.indices)
-        for (int64_t t = 0; t < n; ++t) offset[t] = first + t * xs;
-      for (int k = 0; k < s.indices; ++k) {
-        const IndexTensor& index = s.index[k];
-        const int64_t stride = ndim ? index.strides[last] : 0, wrap = s.negative ? index.size : 0;
-        const int64_t begin = i0[k] + j * stride;
-        const bool wide = index.dtype == DType::Int64;
-        const bool ok = k == 0 ? (wide ? offsets<false, int64_t>(index, begin, stride, n, wrap, first, xs, offset)
-                                       : offsets<false, int32_t>(index, begin, stride, n, wrap, first, xs, offset))
-                               : (wide ? offsets<true, int64_t>(index, begin, stride, n, wrap, first, xs, offset)
-                                       : offsets<true, int32_t>(index, begin, stride, n, wrap, first, xs, offset));
-        if (!ok) return false;
-      }
-      body(offset, n, y0 + j * ys, ys);
-    }
-    int d = last - 1;
+    if (!body(x0, y0, i0)) return false;
+    int d = s.ndim - rows - 2;
     for (; d >= 0; --d) {
       const int64_t steps = ++at[d] < sizes[d] ? 1 : 1 - sizes[d];
       x0 += steps * s.x_strides[d];
@@ -94,6 +72,39 @@ DLCORE_INLINE bool walk(const Indexed& s, Part part, bool rows, const Body& body
     }
     if (d < 0) return true;
   }
+}
+
+int64_t size_of(const Indexed& s, Part part, int d) { return part.dim == d ? part.end - part.begin : s.sizes[d]; }
+
+// The space in blocks of a run: body(offsets in x, how many, offset in y of the first, stride in y).
+// With `rows` the last dimension is left to the body, as a row of elements that no index moves.
+template <class Body>
+DLCORE_INLINE bool walk(const Indexed& s, Part part, bool rows, const Body& body) {
+  const int last = s.ndim - rows - 1;
+  const int64_t run = last >= 0 ? size_of(s, part, last) : 1;
+  const int64_t xs = last >= 0 ? s.x_strides[last] : 0, ys = last >= 0 ? s.y_strides[last] : 0;
+  int64_t offset[kBlock];
+  return each_run(s, part, rows, [&](int64_t x0, int64_t y0, const int64_t* i0) {
+    for (int64_t j = 0; j < run; j += kBlock) {
+      const int64_t n = min(kBlock, run - j);
+      const int64_t first = x0 + j * xs;
+      if (!s.indices)
+        for (int64_t t = 0; t < n; ++t) offset[t] = first + t * xs;
+      for (int k = 0; k < s.indices; ++k) {
+        const IndexTensor& index = s.index[k];
+        const int64_t stride = last >= 0 ? index.strides[last] : 0, wrap = s.negative ? index.size : 0;
+        const int64_t begin = i0[k] + j * stride;
+        const bool wide = index.dtype == DType::Int64;
+        const bool ok = k == 0 ? (wide ? offsets<false, int64_t>(index, begin, stride, n, wrap, first, xs, offset)
+                                       : offsets<false, int32_t>(index, begin, stride, n, wrap, first, xs, offset))
+                               : (wide ? offsets<true, int64_t>(index, begin, stride, n, wrap, first, xs, offset)
+                                       : offsets<true, int32_t>(index, begin, stride, n, wrap, first, xs, offset));
+        if (!ok) return false;
+      }
+      body(offset, n, y0 + j * ys, ys);
+    }
+    return true;
+  });
 }
 
 // Whether no index moves along the last dimension, so that it is a plain row in x and y.
@@ -128,8 +139,39 @@ bool split(const Indexed& s, int dim, int64_t unit, const Body& body) {
 
 // ---- read
 
+// One index tensor that moves along the runs, as gather's does: y[j ys] = x[index[j stride] step + j along]; no offsets
+// are kept. A function of its own, so that the loop has all registers.
+template <class T, class I>
+[[gnu::noinline]] bool gather_run(const I* index, int64_t stride, int64_t n, int64_t size, int64_t wrap, const T* x,
+                                  int64_t step, int64_t along, T* y, int64_t ys) {
+  const auto run = [=](int64_t stride, int64_t step, int64_t along, int64_t ys) {
+    for (int64_t j = 0; j < n; ++j) {
+      int64_t i = static_cast<int64_t>(index[j * stride]);
+      if (__builtin_expect(static_cast<uint64_t>(i) >= static_cast<uint64_t>(size), 0)) {
+        if (i >= 0 || i + wrap < 0 || i + wrap >= size) return false;
+        i += wrap;
+      }
+      y[j * ys] = x[i * step + j * along];
+    }
+    return true;
+  };
+  return stride == 1 && step == 1 && along == 0 && ys == 1 ? run(1, 1, 0, 1) : run(stride, step, along, ys);
+}
+template <class T, class I>
+bool gather_part(const Indexed& s, Part part, const T* x, T* y) {
+  const IndexTensor& t = s.index[0];
+  const int last = s.ndim - 1;
+  return each_run(s, part, false, [&](int64_t x0, int64_t y0, const int64_t* i0) {
+    return gather_run(static_cast<const I*>(t.data) + i0[0], t.strides[last], size_of(s, part, last), t.size,
+                      s.negative ? t.size : 0, x + x0, t.step, s.x_strides[last], y + y0, s.y_strides[last]);
+  });
+}
+
 template <class T>
 bool read_part(const Indexed& s, Part part, bool rows, const T* x, T* y) {
+  if (!rows && s.ndim && s.indices == 1)
+    return s.index[0].dtype == DType::Int64 ? gather_part<T, int64_t>(s, part, x, y)
+                                            : gather_part<T, int32_t>(s, part, x, y);
   if (!rows)
     return walk(s, part, false, [&](const int64_t* offset, int64_t n, int64_t y0, int64_t ys) {
       T* out = y + y0;
@@ -139,7 +181,7 @@ bool read_part(const Indexed& s, Part part, bool rows, const T* x, T* y) {
         for (int64_t j = 0; j < n; ++j) out[j * ys] = x[offset[j]];
     });
   const int d = s.ndim - 1;
-  const int64_t width = part.dim == d ? part.end - part.begin : s.sizes[d];
+  const int64_t width = size_of(s, part, d);
   const int64_t xs = s.x_strides[d], ys = s.y_strides[d];
   return walk(s, part, true, [&](const int64_t* offset, int64_t n, int64_t y0, int64_t ystep) {
     constexpr int64_t kAhead = 8;
@@ -225,7 +267,7 @@ bool write_part(const Indexed& s, Part part, bool rows, T* x, const T* y) {
       for (int64_t j = 0; j < n; ++j) x[offset[j]] = Op::apply(x[offset[j]], in[j * ys]);
     });
   const int d = s.ndim - 1;
-  const int64_t width = part.dim == d ? part.end - part.begin : s.sizes[d];
+  const int64_t width = size_of(s, part, d);
   const int64_t xs = s.x_strides[d], ys = s.y_strides[d];
   return walk(s, part, true, [&](const int64_t* offset, int64_t n, int64_t y0, int64_t ystep) {
     for (int64_t j = 0; j < n; ++j) {

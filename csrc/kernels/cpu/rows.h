@@ -8,65 +8,40 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-// An input walked a vector at a time; a single element (step 0) becomes a vector that is read again and again.
+// An input read a vector at a time: element i is at[i & mask]. A single element (step 0) is repeated in a vector that
+// is read again and again. Plain values, so that they stay in registers.
 template <class T>
 struct RowInput {
-  using V = vec<T>;
+  using Repeated = T[kLanes<T>];
   const T* at;
-  int64_t advance;
-  T repeated[V::size];
+  int64_t mask;
 
-  DLCORE_INLINE void start(const void* x, int step) {
-    at = static_cast<const T*>(x);
-    advance = step ? V::size : 0;
-    if (!step) {
-      V(*at).store(repeated);
-      at = repeated;
-    }
+  DLCORE_INLINE RowInput(const void* x, int step, Repeated& repeated)
+      : at(step ? static_cast<const T*>(x) : repeated), mask(step ? -1 : 0) {
+    if (!step) vec<T>(*static_cast<const T*>(x)).store(repeated);
   }
-  DLCORE_INLINE V next() {
-    const V v = V::load(at);
-    at += advance;
-    return v;
-  }
-  DLCORE_INLINE V last(int64_t n) const { return V::load(at, n); }
-  DLCORE_INLINE V first(int64_t n) {
-    const V v = V::load(at, n);
-    if (advance) at += n;
-    return v;
-  }
+  DLCORE_INLINE vec<T> load(int64_t i) const { return vec<T>::load(at + (i & mask)); }
+  DLCORE_INLINE vec<T> load(int64_t i, int64_t n) const { return vec<T>::load(at + (i & mask), n); }
 };
 
 // Bytes 0 or 1, as a mask over the lanes of T.
 template <class T>
 struct BoolRowInput {
   static constexpr int N = kLanes<T>;
+  using Repeated = uint8_t[N];
   const uint8_t* at;
-  int64_t advance;
-  uint8_t repeated[N];
+  int64_t mask;
 
-  DLCORE_INLINE void start(const void* x, int step) {
-    at = static_cast<const uint8_t*>(x);
-    advance = step ? N : 0;
-    if (!step) {
-      for (int i = 0; i < N; ++i) repeated[i] = *at;
-      at = repeated;
-    }
+  DLCORE_INLINE BoolRowInput(const void* x, int step, Repeated& repeated)
+      : at(step ? static_cast<const uint8_t*>(x) : repeated), mask(step ? -1 : 0) {
+    if (!step)
+      for (int i = 0; i < N; ++i) repeated[i] = *static_cast<const uint8_t*>(x);
   }
-  DLCORE_INLINE mask<T, N> next() {
-    const mask<T, N> m = load_mask<T, N>(at);
-    at += advance;
-    return m;
-  }
-  DLCORE_INLINE mask<T, N> last(int64_t n) const {
+  DLCORE_INLINE auto load(int64_t i) const { return load_mask<T, N>(at + (i & mask)); }
+  DLCORE_INLINE auto load(int64_t i, int64_t n) const {
     uint8_t bytes[N] = {};
-    for (int i = 0; i < n; ++i) bytes[i] = at[i];
+    for (int k = 0; k < n; ++k) bytes[k] = at[(i & mask) + k];
     return load_mask<T, N>(bytes);
-  }
-  DLCORE_INLINE mask<T, N> first(int64_t n) {
-    const mask<T, N> m = last(n);
-    if (advance) at += n;
-    return m;
   }
 };
 
@@ -98,36 +73,32 @@ DLCORE_INLINE F make_functor(const double* params) {
 }
 
 template <class T, class F, class... X>
-DLCORE_INLINE void row_loop(const F& f, int64_t n, void* y, X&... x) {
+DLCORE_INLINE void row_loop(const F& f, int64_t n, void* y, X... x) {
   constexpr int N = kLanes<T>;
   int64_t i = 0;
   // Stores that straddle cache lines cost more than loads that do: a long row starts with what aligns y.
-  if constexpr (requires { f(x.next()...).v; }) {
+  if constexpr (requires { f(x.load(0)...).v; }) {
     const int64_t ahead = -static_cast<int64_t>(reinterpret_cast<uintptr_t>(y) / sizeof(T)) & (N - 1);
     if (ahead && n >= 8 * N) {
-      store_result(y, 0, f(x.first(ahead)...), ahead);
+      store_result(y, 0, f(x.load(0, ahead)...), ahead);
       i = ahead;
     }
   }
-  for (; i + N <= n; i += N) store_result(y, i, f(x.next()...));
-  if (i < n) store_result(y, i, f(x.last(n - i)...), n - i);
+  for (; i + N <= n; i += N) store_result(y, i, f(x.load(i)...));
+  if (i < n) store_result(y, i, f(x.load(i, n - i)...), n - i);
 }
 
 template <class T, class F, bool BoolFirst, int... I>
 DLCORE_INLINE void row_inputs(int64_t n, void* y, const void* const* x, const int* step, const double* params,
                               ints<I...>) {
   const F f = make_functor<F>(params);
+  typename RowInput<T>::Repeated repeated[sizeof...(I)];
   if constexpr (BoolFirst) {
-    BoolRowInput<T> condition;
-    RowInput<T> a, b;
-    condition.start(x[0], step[0]);
-    a.start(x[1], step[1]);
-    b.start(x[2], step[2]);
-    row_loop<T>(f, n, y, condition, a, b);
+    typename BoolRowInput<T>::Repeated condition;
+    row_loop<T>(f, n, y, BoolRowInput<T>(x[0], step[0], condition), RowInput<T>(x[1], step[1], repeated[1]),
+                RowInput<T>(x[2], step[2], repeated[2]));
   } else {
-    RowInput<T> in[sizeof...(I)];
-    (in[I].start(x[I], step[I]), ...);
-    row_loop<T>(f, n, y, in[I]...);
+    row_loop<T>(f, n, y, RowInput<T>(x[I], step[I], repeated[I])...);
   }
 }
 

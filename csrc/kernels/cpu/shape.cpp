@@ -3,12 +3,33 @@
 #include <cstring>
 
 #include "core/parallel.h"
+#include "kernels/cpu/simd.h"
 #include "kernels/list.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
 constexpr int64_t kGrainBytes = 1 << 18;
+
+// A row of a larger copy, bytes that x and y do not share: what follows in x is on its way while this is copied.
+DLCORE_INLINE void copy_row(void* y, const void* x, int64_t bytes) {
+  using V = vec<int64_t>;
+  constexpr int64_t step = sizeof(V), ahead = 2048;
+  if (bytes < 4 * step) {
+    std::memcpy(y, x, static_cast<size_t>(bytes));
+    return;
+  }
+  const char* from = static_cast<const char*>(x);
+  char* to = static_cast<char*>(y);
+  const auto move = [&](int64_t i) {
+    V::load(reinterpret_cast<const int64_t*>(from + i)).store(reinterpret_cast<int64_t*>(to + i));
+  };
+  for (int64_t i = 0; i + step < bytes; i += step) {
+    __builtin_prefetch(from + i + ahead);
+    move(i);
+  }
+  move(bytes - step);
+}
 
 template <class T>
 void fill_items(const Fill& f) {
@@ -118,7 +139,7 @@ void join_bytes(const Join& j, int64_t begin, int64_t end) {
     const JoinPart& p = j.parts[part];
     const int64_t skip = at - p.at;
     const int64_t n = p.bytes - skip < end - done ? p.bytes - skip : end - done;
-    std::memcpy(static_cast<char*>(j.y) + done, p.x + row * p.bytes + skip, static_cast<size_t>(n));
+    copy_row(static_cast<char*>(j.y) + done, p.x + row * p.bytes + skip, n);
     done += n;
     at += n;
     if (++part == j.count) {
@@ -142,7 +163,7 @@ void join(const Join& j) {
 template <class T>
 void walk_row(T* y, const T* x, int64_t step, int64_t n) {
   if (step == 1) {
-    std::memcpy(y, x, sizeof(T) * static_cast<size_t>(n));
+    copy_row(y, x, n * static_cast<int64_t>(sizeof(T)));
   } else if (step == -1) {
     x -= n - 1;
     for (int64_t i = 0; i < n; ++i) y[i] = x[n - 1 - i];
