@@ -90,6 +90,8 @@ py::object capsule(Managed* m, const char* name) {
 
 py::object to_dlpack(py::handle self, py::object max_version, std::optional<std::pair<int, int>> device,
                      std::optional<bool> copy) {
+  DLCORE_CHECK(is_tensor(self.ptr()), TypeError, "__dlpack__: expected a Tensor but got ",
+               Py_TYPE(self.ptr())->tp_name);
   Tensor t = tensor_of(self.ptr());
   DLCORE_CHECK(!t.requires_grad(), RuntimeError,
                "__dlpack__: can't export a tensor that requires grad; use tensor.detach()");

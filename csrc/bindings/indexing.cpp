@@ -183,8 +183,8 @@ void bind_indexing(Ops& ops) {
   ops.method<&index_copy_>("index_copy_(Tensor input, int dim, Tensor index, Tensor source) -> Tensor");
   ops.op<&index_fill>("index_fill(Tensor input, int dim, Tensor index, Number|Tensor value) -> Tensor");
   ops.method<&index_fill_>("index_fill_(Tensor input, int dim, Tensor index, Number|Tensor value) -> Tensor");
-  ops.op<&index_put>("index_put(Tensor input, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor");
-  ops.op<&index_put_>("index_put_(Tensor input, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor");
+  ops.op<&index_put>("index_put(Tensor input, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor");
+  ops.op<&index_put_>("index_put_(Tensor input, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor");
   ops.op<&take>("take(Tensor input, Tensor index) -> Tensor");
   ops.op<&put>("put(Tensor input, Tensor index, Tensor source, bool accumulate=False) -> Tensor");
   ops.method<&put_>("put_(Tensor input, Tensor index, Tensor source, bool accumulate=False) -> Tensor");

@@ -60,6 +60,7 @@ std::function<void()> release_later(py::object owner) {
 }
 
 py::array to_numpy(py::handle self, bool force) {
+  DLCORE_CHECK(is_tensor(self.ptr()), TypeError, "numpy: expected a Tensor but got ", Py_TYPE(self.ptr())->tp_name);
   Tensor t = tensor_of(self.ptr());
   if (force) {
     t = t.detach();

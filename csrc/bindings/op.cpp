@@ -72,7 +72,8 @@ struct Reader {
     } else if (type == "Tensor") {
       p.kind = Kind::Tensor;
       if (take("|Number")) p.accepts_number = true;
-      if (take("[]")) p.kind = Kind::TensorList;
+      p.optional = take("?[]");  // the list's items are
+      if (p.optional || take("[]")) p.kind = Kind::TensorList;
     } else if (type == "int...") {
       p.kind = Kind::Varargs;
       p.varargs = true;
@@ -94,7 +95,7 @@ struct Reader {
       if (found == kinds.end()) bad();
       p.kind = found->second;
     }
-    p.optional = take("?");
+    if (take("?")) p.optional = true;
     const std::string n = word();
     if (n.empty()) bad();
     p.name = PyUnicode_InternFromString(n.c_str());
@@ -152,7 +153,7 @@ bool is_int_sequence(PyObject* o) {
 bool is_array(PyObject* o) { return PyObject_HasAttrString(o, "__array_interface__"); }
 
 bool fits(PyObject* o, const Param& p) {
-  if (o == Py_None) return p.optional;
+  if (o == Py_None) return p.optional && p.kind != Kind::TensorList;
   switch (p.kind) {
     case Kind::Tensor:
       return is_tensor(o) || (p.accepts_number && (is_number(o) || is_array(o)));
@@ -160,7 +161,7 @@ bool fits(PyObject* o, const Param& p) {
       if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
       for (Py_ssize_t i = 0, n = PySequence_Fast_GET_SIZE(o); i < n; ++i) {
         PyObject* item = PySequence_Fast_GET_ITEM(o, i);
-        if (!is_tensor(item) && item != Py_None) return false;
+        if (!is_tensor(item) && !(p.optional && item == Py_None)) return false;
       }
       return true;
     }
@@ -444,6 +445,7 @@ std::string stub_type(const Param& p) {
                                                     {Kind::DType, "dtype"},
                                                     {Kind::Device, "device | str"},
                                                     {Kind::Generator, "Generator"}};
+  if (p.kind == Kind::TensorList && p.optional) return "Sequence[Tensor | None]";
   std::string t = types.at(p.kind);
   if (p.accepts_number) t += " | Number";
   if (p.varargs && p.kind == Kind::TensorList) t += " | Tensor";

@@ -15,7 +15,7 @@
 //
 //   Tensor, Tensor?             const Tensor& (undefined for None)
 //   Number|Tensor               const Tensor& (a Python number becomes a weakly typed tensor)
-//   Tensor[]                    const TensorList&
+//   Tensor[], Tensor?[]         const TensorList&, with undefined tensors for None in the second
 //   Number, Number?             Scalar, std::optional<Scalar>
 //   int float bool str  and ?   int64_t double bool std::string, std::optional of them
 //   int[] int[1] int[2] and ?   IntSpan, std::optional<IntSpan>; int[n] takes a bare int, repeated n times

@@ -261,40 +261,58 @@ Tensor eye(int64_t n, std::optional<int64_t> m, std::optional<DType> dtype) {
 
 namespace {
 
-// Elements (i, j) with first(i) <= j < last(i), row by row.
-template <class First, class Last>
-Tensor pairs(const char* op, int64_t rows, int64_t cols, std::optional<DType> dtype, First first, Last last) {
+// Where a triangle of a matrix is, whatever the numbers: every sum is wider than they are.
+using Wide = __int128;
+struct Triangle {
+  Wide rows, cols, offset;
+  bool lower;
+
+  Wide end(Wide i) const {
+    return std::clamp<Wide>(i + offset + lower, 0, cols);
+  }  // of the lower one, start of the upper
+  // Rows [first(), last()) have elements.
+  Wide first() const { return lower ? std::clamp<Wide>(-offset, 0, rows) : 0; }
+  Wide last() const { return cols == 0 ? first() : lower ? rows : std::clamp<Wide>(cols - offset, 0, rows); }
+  Wide count() const {
+    // end(i) = i + offset + lower for i in [a, b), 0 before and cols after
+    const Wide a = std::clamp<Wide>(-offset - lower, 0, rows), b = std::clamp<Wide>(cols - offset - lower, a, rows);
+    const Wide ends = (b - a) * (end(a) + std::max<Wide>(end(b - 1), 0)) / 2 + (rows - b) * cols;
+    return lower ? ends : rows * cols - ends;
+  }
+};
+
+// Indices of its elements, row by row.
+Tensor pairs(const char* op, int64_t rows, int64_t cols, int64_t offset, bool lower, std::optional<DType> dtype) {
   DLCORE_CHECK(rows >= 0 && cols >= 0, RuntimeError, op, ": row and col must not be negative, got ", rows, " and ",
                cols);
   const DType t = dtype.value_or(DType::Int64);
   DLCORE_CHECK(t == DType::Int64 || t == DType::Int32, NotImplementedError, op,
                ": dtype must be int64 or int32 but got ", name(t));
-  const auto bounds = [&](int64_t i) {
-    const int64_t low = std::clamp<int64_t>(first(i), 0, cols);
-    return std::pair{low, std::max(low, std::clamp<int64_t>(last(i), 0, cols))};
-  };
-  int64_t count = 0;
-  for (int64_t i = 0; i < rows; ++i) count += bounds(i).second - bounds(i).first;
+  const Triangle triangle{rows, cols, offset, lower};
+  DLCORE_CHECK(triangle.count() < Wide{1} << 58, RuntimeError, op, ": too many elements: row ", rows, ", col ", cols);
+  const int64_t count = static_cast<int64_t>(triangle.count());
   Tensor y = new_tensor({2, count}, DType::Int64);
   int64_t* row = y.data<int64_t>();
   int64_t* col = row + count;
-  for (int64_t i = 0; i < rows; ++i)
-    for (auto [j, end] = bounds(i); j < end; ++j) {
+  for (int64_t i = static_cast<int64_t>(triangle.first()), last = static_cast<int64_t>(triangle.last()); i < last;
+       ++i) {
+    const int64_t end = static_cast<int64_t>(triangle.end(i));
+    for (int64_t j = lower ? 0 : end, stop = lower ? end : cols; j < stop; ++j) {
       *row++ = i;
       *col++ = j;
     }
+  }
   return to_dtype(y, t);
 }
 
 }  // namespace
 
 Tensor tril_indices(int64_t rows, int64_t cols, int64_t offset, std::optional<DType> dtype) {
-  return pairs(
-      "tril_indices", rows, cols, dtype, [](int64_t) { return int64_t{0}; }, [&](int64_t i) { return i + offset + 1; });
+  return pairs("tril_indices", rows, cols, offset, true, dtype);
 }
 
 Tensor triu_indices(int64_t rows, int64_t cols, int64_t offset, std::optional<DType> dtype) {
-  return pairs("triu_indices", rows, cols, dtype, [&](int64_t i) { return i + offset; }, [&](int64_t) { return cols; });
+  return pairs("triu_indices", rows, cols, offset, false, dtype);
 }
 
 }  // namespace dlcore

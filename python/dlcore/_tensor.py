@@ -278,7 +278,7 @@ class finfo:
 
     def __init__(self, type=None):  # noqa: A002
         type = type or _core.get_default_dtype()  # noqa: A001
-        if type.name not in _FLOAT_LIMITS:
+        if not isinstance(type, _core.dtype) or type.name not in _FLOAT_LIMITS:
             raise TypeError(f"finfo: expected a floating point dtype but got {type}")
         self.bits, fraction, exponent = _FLOAT_LIMITS[type.name]
         self.dtype = type.name
@@ -297,7 +297,7 @@ class iinfo:
     """Limits of an integer dtype: bits, min, max."""
 
     def __init__(self, type):  # noqa: A002
-        if type.is_floating_point or type.name == "bool":
+        if not isinstance(type, _core.dtype) or type.is_floating_point or type.name == "bool":
             raise TypeError(f"iinfo: expected an integer dtype but got {type}")
         self.bits = 8 * type.itemsize
         self.dtype = type.name

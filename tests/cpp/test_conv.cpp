@@ -132,8 +132,8 @@ void compare(const Case& t, const Reference& r) {
       const double eps = static_cast<double>(lengths[k] + 4) * std::numeric_limits<T>::epsilon();
       for (size_t i = 0; i < got[k].size(); ++i)
         if (!(std::abs(got[k][i] - r.exact[k][i]) <= eps * r.magnitude[k][i]))
-          FAIL() << names[k] << "[" << i << "] " << tier << (sizeof(T) == 8 ? " double " : " float ") << text(t)
-                 << ": " << got[k][i] << ", expected " << r.exact[k][i];
+          FAIL() << names[k] << "[" << i << "] " << tier << (sizeof(T) == 8 ? " double " : " float ") << text(t) << ": "
+                 << got[k][i] << ", expected " << r.exact[k][i];
     }
   }
 }
