@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 EPS = {"float32": 2.0**-23, "float64": 2.0**-52, "bfloat16": 2.0**-7, "float16": 2.0**-10}
+SUBNORMAL = {"float32": 2.0**-149, "float64": 2.0**-1074, "bfloat16": 2.0**-133, "float16": 2.0**-24}
 
 
 def tensors(d, arrays, dtype, specs=None, requires_grad=False):
@@ -39,15 +40,23 @@ def floating(t):
     return t.dtype.is_floating_point
 
 
-def assert_close(got, want, bound, what):
-    """|got - want| <= bound * max(|want|, 1), with the same NaNs and infinities: the cases' inputs are of order one."""
+def assert_close(got, want, bound, what, each=False, scale=0.0, tiny=0.0):
+    """|got - want| <= bound * size, with the same NaNs and infinities.
+
+    size: the largest |want|, for the terms of a sum are about as large as the largest of many sums are, or `scale` where a
+    case knows better; with `each`, where nothing is summed, |want| of the element itself. tiny: what underflow leaves.
+    """
     got, want = np.asarray(got, dtype=np.float64), np.asarray(want, dtype=np.float64)
     assert got.shape == want.shape, f"{what}: shape {got.shape}, expected {want.shape}"
     finite = np.isfinite(want)
     np.testing.assert_array_equal(got[~finite], want[~finite], err_msg=what)
     if finite.any():
-        error = (np.abs(got[finite] - want[finite]) / np.maximum(np.abs(want[finite]), 1.0)).max()
-        assert error <= bound, f"{what}: error {error:.3g}, bound {bound:.3g}"
+        size = np.abs(want[finite]) if each else np.abs(want[finite]).max()
+        error = np.abs(got[finite] - want[finite])
+        worst = (error - (bound * np.maximum(size, scale) + tiny)).argmax()
+        assert (error <= bound * np.maximum(size, scale) + tiny).all(), (
+            f"{what}: {got[finite][worst]!r} for {want[finite][worst]!r}, bound {bound:.3g}"
+        )
 
 
 def cotangents(outputs, seed=1):

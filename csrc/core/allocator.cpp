@@ -9,6 +9,10 @@
 #include <mutex>
 #include <new>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
 #include "core/check.h"
 #include "dlcore/memory.h"
 
@@ -24,6 +28,18 @@ constexpr int kClasses = 8 * 48;
 struct Block {
   Block* next;
 };
+
+// AddressSanitizer knows nothing of what waits here, or is left between an array's end and its block's, unless it is
+// told.
+#ifdef __SANITIZE_ADDRESS__
+void forbid(void* p, int64_t from, int64_t to) {
+  ASAN_POISON_MEMORY_REGION(static_cast<char*>(p) + from, static_cast<size_t>(to - from));
+}
+void permit(void* p, int64_t bytes) { ASAN_UNPOISON_MEMORY_REGION(p, static_cast<size_t>(bytes)); }
+#else
+void forbid(void*, int64_t, int64_t) {}
+void permit(void*, int64_t) {}
+#endif
 
 int64_t class_bytes(int c) { return (int64_t{8} + c % 8) << (c / 8 + 3); }  // 64, 72, ... 120, 128, 144, ...
 
@@ -50,7 +66,11 @@ struct Pool {
   }
   void give_back(int64_t keep) {
     for (int c = kClasses - 1; c >= 0 && stats.cached_bytes > keep; --c)
-      while (free[c] && stats.cached_bytes > keep) std::free(take(c));
+      while (free[c] && stats.cached_bytes > keep) {
+        void* b = take(c);
+        permit(b, class_bytes(c));
+        std::free(b);
+      }
   }
 };
 
@@ -97,6 +117,8 @@ void* allocate(int64_t bytes) {
       fail<OutOfMemoryError>("allocate: cannot get ", bytes, " bytes");
     }
   }
+  permit(block, bytes);
+  forbid(block, bytes, rounded);
 #ifndef NDEBUG
   std::memset(block, 0xff, static_cast<size_t>(bytes));  // NaN in every floating point format
 #endif
@@ -107,6 +129,8 @@ void deallocate(void* block, int64_t bytes) {
   const int c = size_class(bytes);
   Pool& p = pool();
   std::lock_guard lock(p.mutex);
+  permit(block, sizeof(Block));
+  forbid(block, sizeof(Block), class_bytes(c));
   auto* b = static_cast<Block*>(block);
   b->next = p.free[c];
   p.free[c] = b;

@@ -74,10 +74,10 @@ def bools(*shape):
 class Case:
     """One call of one op. See `case`."""
 
-    def __init__(self, op, fn, inputs, ref, grad, length, eps_factor, dtypes, parity, gradgrad, id):
+    def __init__(self, op, fn, inputs, ref, grad, length, eps_factor, scale, dtypes, parity, gradgrad, id):
         self.op, self.fn, self.inputs, self.ref = op, fn, inputs, ref
         self.grad, self.length, self.eps_factor, self.dtypes = grad, length, eps_factor, dtypes
-        self.parity, self.gradgrad, self.id = parity, gradgrad, id
+        self.scale, self.parity, self.gradgrad, self.id = scale, parity, gradgrad, id
 
     def arrays(self):
         """The same arrays every time, float64 (or int64, bool)."""
@@ -86,18 +86,20 @@ class Case:
 
 
 def case(
-    op, fn, inputs, ref=None, *, grad=True, length=1, eps_factor=4.0, dtypes=("float32", "float64"), parity=True,
-    gradgrad=False, id=""
+    op, fn, inputs, ref=None, *, grad=True, length=1, eps_factor=4.0, scale=0.0, dtypes=("float32", "float64"),
+    parity=True, gradgrad=False, id=""
 ):  # fmt: skip
     """Adds a case.
 
     fn(d, *tensors) calls the op through module d; inputs are Arr or fixed numpy arrays; ref(*float64 arrays) ->
     array(s), or None where the only references are the op's own float64 run and PyTorch. length: number of roundings
-    that add up (the tolerance is eps_factor * eps * length * scale). grad: check the gradient by central differences in
+    that add up (the tolerance is eps_factor * eps * length times the largest result, or for length 1 times each result).
+    scale: how large the terms inside are, where they cancel and leave less than that. grad: check the gradient by central differences in
     float64. gradgrad: the second derivative too. parity: run against PyTorch where it is installed (same fn).
     """
     number = sum(c.op == op for c in CASES)
-    CASES.append(Case(op, fn, inputs, ref, grad, length, eps_factor, dtypes, parity, gradgrad, id or f"{op}-{number}"))
+    id = id or f"{op}-{number}"
+    CASES.append(Case(op, fn, inputs, ref, grad, length, eps_factor, scale, dtypes, parity, gradgrad, id))
 
 
 def load():

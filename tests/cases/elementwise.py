@@ -59,8 +59,9 @@ SMOOTH = [
     ("frac", lambda x: x - np.trunc(x), 1.05, 1.95),
 ]
 for name, ref, low, high in SMOOTH:
-    case(name, lambda d, x, name=name: getattr(d, name)(x), [uniform(5, 7, low=low, high=high)], ref)
-    case(name + "_method", lambda d, x, name=name: getattr(x, name)(), [uniform(33, low=low, high=high)], ref)
+    scale = 1.0 if name == "logit" else 0.0  # a logarithm of about one
+    case(name, lambda d, x, name=name: getattr(d, name)(x), [uniform(5, 7, low=low, high=high)], ref, scale=scale)
+    case(name + "_method", lambda d, x, name=name: getattr(x, name)(), [uniform(33, low=low, high=high)], ref, scale=scale)
 for name, ref, low, high in SMOOTH:
     if name != "abs" and name != "neg" and name != "frac":
         case(name + "_gradgrad", lambda d, x, name=name: getattr(d, name)(x), [uniform(4, low=low, high=high)], ref,
@@ -78,7 +79,7 @@ for decimals in (2, -1):
          lambda x, n=decimals: np.round(x, n), grad=False, parity=True)  # fmt: skip
 case("abs_negative", lambda d, x: d.abs(x), [uniform(9, low=-3, high=-0.1)], np.abs)
 case("logit_eps", lambda d, x: d.logit(x, 0.2), [uniform(30, low=0.01, high=0.99)],
-     lambda p: np.log(np.clip(p, 0.2, 0.8) / (1 - np.clip(p, 0.2, 0.8))))  # fmt: skip
+     lambda p: np.log(np.clip(p, 0.2, 0.8) / (1 - np.clip(p, 0.2, 0.8))), scale=1.0)  # fmt: skip
 for name in ("exp", "sqrt", "sigmoid", "reciprocal", "tanh", "log"):  # integers compute in float32
     case(
         name + "_of_int",

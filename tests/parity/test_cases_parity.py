@@ -20,9 +20,10 @@ def names(results):
 
 
 def check_error(got, torch_result, exact, dtype, length, what):
-    """|dlcore - float64| <= 2 |torch - float64| + a few units in the last place of the values around.
+    """|dlcore - float64| <= 2 |torch - float64| + 2 eps of the largest value around.
 
-    In float64 PyTorch is its own reference, so there the roundings of both sums count.
+    PyTorch may have been lucky where the numbers are few: hence the second term, four roundings. In float64 PyTorch is
+    its own reference: there the roundings of both count, of each as many as terms are added, and of op and cotangent.
     """
     got, other, exact = (np.asarray(a, dtype=np.float64) for a in (got, torch_result, exact))
     assert got.shape == other.shape, f"{what}: shape {got.shape}, PyTorch's {other.shape}"
@@ -31,9 +32,9 @@ def check_error(got, torch_result, exact, dtype, length, what):
     if not finite.any():
         return
     got, other, exact = got[finite], other[finite], exact[finite]
-    scale = max(np.abs(exact).max(), 1.0)  # the inputs are of order one
+    scale = np.abs(exact).max()
     error, allowed = np.abs(got - exact).max(), np.abs(other - exact).max()
-    slack = 4 * EPS[dtype] * scale * (length if dtype == "float64" else 1)
+    slack = EPS[dtype] * scale * (4 * length if dtype == "float64" else 2)
     assert error <= 2 * allowed + slack, f"{what}: error {error:.3g}, PyTorch's {allowed:.3g}"
 
 
@@ -60,4 +61,6 @@ def test_parity(case, dtype):
         contracted(d, case, case_inputs).backward()
     for x, y, z in zip(mine, theirs, exact):
         if y.grad is not None:
-            check_error(to_array(x.grad), to_array(y.grad), to_array(z.grad), dtype, case.length, f"{case.id} gradient")
+            spread = sum(o.numel() for o in e) // max(x.numel(), 1)  # what was broadcast is summed
+            length = max(case.length, spread)
+            check_error(to_array(x.grad), to_array(y.grad), to_array(z.grad), dtype, length, f"{case.id} gradient")
