@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <tuple>
+#include <vector>
 
 #include "core/parallel.h"
 #include "dlcore/parallel.h"
@@ -66,6 +67,23 @@ double peak_flops(const std::string& tier, bool float64) {
     parallel_for(num_threads(), 1, [&](int64_t, int64_t) { l.run(); });
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     peak = std::max(peak, 2.0 * kChains * l.lanes * kSteps * num_threads() / seconds);
+  }
+  return peak;
+}
+
+double peak_bandwidth(int64_t bytes) {
+  static std::map<std::tuple<int64_t, int>, double> known;
+  double& peak = known[{bytes, num_threads()}];
+  if (peak > 0) return peak;
+  const int64_t half = bytes / 2;
+  const std::vector<char> x(static_cast<size_t>(half), 1);
+  std::vector<char> y(static_cast<size_t>(half));
+  for (int attempt = 0; attempt < 15; ++attempt) {
+    const auto start = std::chrono::steady_clock::now();
+    parallel_for(half, (half + num_threads() - 1) / num_threads(),
+                 [&](int64_t begin, int64_t end) { std::copy(&x[begin], &x[begin] + (end - begin), &y[begin]); });
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    peak = std::max(peak, 2.0 * static_cast<double>(half) / seconds);
   }
   return peak;
 }

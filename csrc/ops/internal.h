@@ -38,12 +38,9 @@ DLCORE_API void copy_data(const Tensor& to,
 DLCORE_API void add_into(const Tensor& sum, const Tensor& g);  // sum += g (elementwise)
 DLCORE_API Tensor clone_like(const Tensor& x,
                              IntSpan strides);  // clone with these dense strides, keeps history (elementwise)
-// x itself where it is contiguous, else a contiguous copy; differentiable
-DLCORE_API Tensor contiguous(const Tensor& x);
 
 // ---- differentiable helpers
 
-DLCORE_API Tensor to_dtype(const Tensor& x, DType dtype);  // x itself where it has that dtype (elementwise)
 DLCORE_API Tensor sum_to(const Tensor& x, IntSpan sizes);  // sums the dimensions that broadcasting added (reduction)
 // Place of a strided view inside a base: both geometries are in elements of one storage (shape).
 // gather: the view's elements out of a tensor shaped like the base. scatter: zeros shaped like the base with dy added

@@ -10,6 +10,7 @@ DLCORE_API Tensor mul(const Tensor& a, const Tensor& b);
 DLCORE_API Tensor div(const Tensor& a, const Tensor& b);
 DLCORE_API Tensor neg(const Tensor& x);
 DLCORE_API Tensor clone(const Tensor& x);
+DLCORE_API Tensor to_dtype(const Tensor& x, DType dtype);  // x itself where it has that dtype
 // A tensor that stands for a number, weak in type promotion: mul(x, number(2)).
 DLCORE_API Tensor number(Scalar value);
 

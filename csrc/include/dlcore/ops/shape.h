@@ -119,6 +119,7 @@ DLCORE_API Tensor diag_embed(const Tensor& x, int64_t offset = 0, int64_t dim1 =
 // In memory as `format` says: "contiguous_format", "channels_last", "channels_last_3d", and for clone
 // "preserve_format".
 DLCORE_API Tensor contiguous(const Tensor& x, const std::string& format);
+DLCORE_API Tensor contiguous(const Tensor& x);  // x itself where it is contiguous
 DLCORE_API bool is_contiguous(const Tensor& x, const std::string& format);
 DLCORE_API Tensor clone(const Tensor& x, const std::string& format);
 
