@@ -7,8 +7,8 @@ namespace {
 using namespace kernel;
 using namespace test;
 
-// Roundings on the way of one element into a sum: a block of 4096 elements goes to four vectors of 16 bytes or more, then
-// comes the tree above them. In float32 the blocks are added in float64, which does not show.
+// Roundings on the way of one element into a sum: a block of 4096 elements goes to four vectors of 16 bytes or more,
+// then comes the tree above them. In float32 the blocks are added in float64, which does not show.
 constexpr double kSumSteps = 4096 / 16 + 12;
 double sum_steps(DType t, size_t n) {
   return t == DType::Float64 ? 4096 / 8 + 12 + static_cast<double>(n / 4096) : kSumSteps;
