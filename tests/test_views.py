@@ -92,6 +92,20 @@ def test_a_saved_tensor_notices_a_write_through_a_view(name):
         y.backward()
 
 
+@pytest.mark.parametrize("name", [n for n in VIEWS if n not in ("expand", "detach")])
+def test_recorded_writes_are_counted_too(name):
+    """A write that becomes part of the base's history, through a view or to the base itself."""
+    view, _ = VIEWS[name]
+    for target in (view, lambda t: t):
+        base = d.rand(3, 4, 5, requires_grad=True) * 1
+        other = view(base)
+        y = (base * base).sum()
+        target(base).mul_(d.tensor(2.0, requires_grad=True))
+        assert base._version == other._version == 1
+        with pytest.raises(RuntimeError, match="modified|in-place|in place|inplace"):
+            y.backward()
+
+
 def test_copies_are_no_views():
     x, a = fresh()
     for f in (
