@@ -337,7 +337,7 @@ def test_loss_arguments():
         assert F.l1_loss(x, y, reduce=False).shape == (3,)
     with pytest.warns(UserWarning, match="different to the input size"):
         F.mse_loss(randn(3, 1), y)
-    with pytest.raises(ValueError, match="not a valid value for reduction"):
+    with pytest.raises(ValueError, match="reduction must be"):
         F.l1_loss(x, y, reduction="average")
     for call, error in [
         (lambda: F.binary_cross_entropy(dlcore.tensor([0.5, 1.5]), dlcore.ones(2)), RuntimeError),

@@ -14,6 +14,8 @@ void bind_einsum(Ops& ops) {
   ops.op<&trace>("trace(Tensor input) -> Tensor");
   ops.function<&chain_matmul>("chain_matmul(Tensor... matrices) -> Tensor");
   ops.op<&cross>("cross(Tensor input, Tensor other, int? dim=None) -> Tensor");
+  ops.function<&cdist>(
+      "cdist(Tensor x1, Tensor x2, float p=2.0, str compute_mode='use_mm_for_euclid_dist_if_necessary') -> Tensor");
   ops.function<&vecdot>("vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor");
 }
 

@@ -1,5 +1,4 @@
-#include "bindings/op.h"
-#include "ops/internal.h"
+#include "bindings/twin.h"
 
 namespace dlcore::bindings {
 namespace {
@@ -8,7 +7,7 @@ void bind_unary(Ops& ops) {
   ops.op<&abs>("abs(Tensor input) -> Tensor");
   ops.op<&abs_>("abs_(Tensor input) -> Tensor");
   ops.op<&sign>("sign(Tensor input) -> Tensor");
-  ops.op<&sign_>("sign_(Tensor input) -> Tensor");
+  ops.method<&sign_>("sign_(Tensor input) -> Tensor");
   ops.op<&floor>("floor(Tensor input) -> Tensor");
   ops.op<&floor_>("floor_(Tensor input) -> Tensor");
   ops.op<&ceil>("ceil(Tensor input) -> Tensor");
@@ -68,9 +67,13 @@ void bind_unary(Ops& ops) {
   ops.op<&erfc>("erfc(Tensor input) -> Tensor");
   ops.op<&erfc_>("erfc_(Tensor input) -> Tensor");
   ops.op<&erfinv>("erfinv(Tensor input) -> Tensor");
-  ops.op<&erfinv_>("erfinv_(Tensor input) -> Tensor");
+  ops.method<&erfinv_>("erfinv_(Tensor input) -> Tensor");
   ops.op<&neg>("neg(Tensor input) -> Tensor");
   ops.op<&neg_>("neg_(Tensor input) -> Tensor");
+  ops.op<[](const Tensor& x) {
+    DLCORE_CHECK(x.dtype() != DType::Bool, RuntimeError, "positive: not defined for bool tensors");
+    return x;
+  }>("positive(Tensor input) -> Tensor");
   ops.op<&frac>("frac(Tensor input) -> Tensor");
   ops.op<&frac_>("frac_(Tensor input) -> Tensor");
   ops.same("absolute", "abs");
@@ -122,6 +125,7 @@ void bind_binary(Ops& ops) {
   ops.op<&pow>("pow(Number|Tensor input, Number|Tensor exponent) -> Tensor");
   ops.method<&pow_>("pow_(Tensor input, Number|Tensor exponent) -> Tensor");
   ops.op<&float_power>("float_power(Number|Tensor input, Number|Tensor exponent) -> Tensor");
+  ops.method<&float_power_>("float_power_(Tensor input, Number|Tensor exponent) -> Tensor");
   ops.op<&atan2>("atan2(Tensor input, Tensor other) -> Tensor");
   ops.method<&atan2_>("atan2_(Tensor input, Tensor other) -> Tensor");
   ops.op<&maximum>("maximum(Tensor input, Tensor other) -> Tensor");
@@ -129,7 +133,7 @@ void bind_binary(Ops& ops) {
   ops.op<&fmax>("fmax(Tensor input, Tensor other) -> Tensor");
   ops.op<&fmin>("fmin(Tensor input, Tensor other) -> Tensor");
   ops.op<&xlogy>("xlogy(Number|Tensor input, Number|Tensor other) -> Tensor");
-  ops.method<&xlogy_>("xlogy_(Tensor input, Number|Tensor other) -> Tensor");
+  ops.op<&xlogy_>("xlogy_(Tensor input, Number|Tensor other) -> Tensor");
   ops.op<&logaddexp>("logaddexp(Tensor input, Tensor other) -> Tensor");
   ops.same("subtract", "sub");
   ops.same("subtract_", "sub_");
@@ -150,8 +154,8 @@ void bind_elementwise(Ops& ops) {
   bind_binary(ops);
   ops.method<[](const Tensor& x, const Tensor& src, bool) { return copy_(x, src); }>(
       "copy_(Tensor input, Number|Tensor src, bool non_blocking=False) -> Tensor");
-  ops.method<&fill_>("fill_(Tensor input, Number|Tensor value) -> Tensor");
-  ops.method<&zero_>("zero_(Tensor input) -> Tensor");
+  ops.op<&fill_>("fill_(Tensor input, Number|Tensor value) -> Tensor");
+  ops.op<&zero_>("zero_(Tensor input) -> Tensor");
 }
 
 }  // namespace dlcore::bindings

@@ -147,14 +147,11 @@ Tensor scatter_value_with(const Tensor& x, int64_t dim, const Tensor& index, Sca
   return scatter_with<F>(x, dim, index, expand(full({}, value, x.dtype()), index.sizes()), reduce);
 }
 
-template <auto Src, auto Value, auto Reduce>
-void bind_scatter(Ops& ops, const char* name) {
-  ops.op<Src, Value, &scatter_with<Reduce>, &scatter_value_with<Reduce>>(
-      name, {"(Tensor input, int dim, Tensor index, Tensor src) -> Tensor",
-             "(Tensor input, int dim, Tensor index, Number value) -> Tensor",
-             "(Tensor input, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
-             "(Tensor input, int dim, Tensor index, Number value, *, str reduce) -> Tensor"});
-}
+const std::vector<const char*> scatter_texts = {
+    "(Tensor input, int dim, Tensor index, Tensor src) -> Tensor",
+    "(Tensor input, int dim, Tensor index, Number value) -> Tensor",
+    "(Tensor input, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
+    "(Tensor input, int dim, Tensor index, Number value, *, str reduce) -> Tensor"};
 
 using ScatterSrc = Tensor (*)(const Tensor&, int64_t, const Tensor&, const Tensor&);
 using ScatterValue = Tensor (*)(const Tensor&, int64_t, const Tensor&, Scalar);
@@ -163,8 +160,10 @@ using ScatterValue = Tensor (*)(const Tensor&, int64_t, const Tensor&, Scalar);
 
 void bind_indexing(Ops& ops) {
   ops.op<&gather_dense>("gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor");
-  bind_scatter<ScatterSrc(&scatter), ScatterValue(&scatter), &scatter_reduce>(ops, "scatter");
-  bind_scatter<ScatterSrc(&scatter_), ScatterValue(&scatter_), &scatter_reduce_>(ops, "scatter_");
+  ops.op<ScatterSrc(&scatter), ScatterValue(&scatter), &scatter_with<&scatter_reduce>,
+         &scatter_value_with<&scatter_reduce>>("scatter", scatter_texts);
+  ops.method<ScatterSrc(&scatter_), ScatterValue(&scatter_), &scatter_with<&scatter_reduce_>,
+             &scatter_value_with<&scatter_reduce_>>("scatter_", scatter_texts);
   ops.op<&scatter_add>("scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor");
   ops.method<&scatter_add_>("scatter_add_(Tensor input, int dim, Tensor index, Tensor src) -> Tensor");
   ops.op<&scatter_reduce>(

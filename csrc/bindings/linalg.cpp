@@ -1,5 +1,4 @@
-#include "bindings/op.h"
-#include "ops/internal.h"
+#include "bindings/twin.h"
 
 namespace dlcore::bindings {
 
@@ -19,21 +18,16 @@ void bind_linalg(Ops& ops) {
   ops.op<&addr>("addr(Tensor input, Tensor vec1, Tensor vec2, *, Number beta=1, Number alpha=1) -> Tensor");
   ops.op<&baddbmm>("baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Number beta=1, Number alpha=1) -> Tensor");
   ops.op<&addbmm>("addbmm(Tensor input, Tensor batch1, Tensor batch2, *, Number beta=1, Number alpha=1) -> Tensor");
-  ops.method<[](const Tensor& c, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
-    return inplace("addmm_", c, [&](const Tensor& x) { return addmm(x, a, b, beta, alpha); });
-  }>("addmm_(Tensor input, Tensor mat1, Tensor mat2, *, Number beta=1, Number alpha=1) -> Tensor");
-  ops.method<[](const Tensor& c, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
-    return inplace("addmv_", c, [&](const Tensor& x) { return addmv(x, a, b, beta, alpha); });
-  }>("addmv_(Tensor input, Tensor mat, Tensor vec, *, Number beta=1, Number alpha=1) -> Tensor");
-  ops.method<[](const Tensor& c, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
-    return inplace("addr_", c, [&](const Tensor& x) { return addr(x, a, b, beta, alpha); });
-  }>("addr_(Tensor input, Tensor vec1, Tensor vec2, *, Number beta=1, Number alpha=1) -> Tensor");
-  ops.method<[](const Tensor& c, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
-    return inplace("baddbmm_", c, [&](const Tensor& x) { return baddbmm(x, a, b, beta, alpha); });
-  }>("baddbmm_(Tensor input, Tensor batch1, Tensor batch2, *, Number beta=1, Number alpha=1) -> Tensor");
-  ops.method<[](const Tensor& c, const Tensor& a, const Tensor& b, Scalar beta, Scalar alpha) {
-    return inplace("addbmm_", c, [&](const Tensor& x) { return addbmm(x, a, b, beta, alpha); });
-  }>("addbmm_(Tensor input, Tensor batch1, Tensor batch2, *, Number beta=1, Number alpha=1) -> Tensor");
+  ops.method<twin<"addmm_", &addmm>>(
+      "addmm_(Tensor input, Tensor mat1, Tensor mat2, *, Number beta=1, Number alpha=1) -> Tensor");
+  ops.op<twin<"addmv_", &addmv>>(
+      "addmv_(Tensor input, Tensor mat, Tensor vec, *, Number beta=1, Number alpha=1) -> Tensor");
+  ops.method<twin<"addr_", &addr>>(
+      "addr_(Tensor input, Tensor vec1, Tensor vec2, *, Number beta=1, Number alpha=1) -> Tensor");
+  ops.method<twin<"baddbmm_", &baddbmm>>(
+      "baddbmm_(Tensor input, Tensor batch1, Tensor batch2, *, Number beta=1, Number alpha=1) -> Tensor");
+  ops.method<twin<"addbmm_", &addbmm>>(
+      "addbmm_(Tensor input, Tensor batch1, Tensor batch2, *, Number beta=1, Number alpha=1) -> Tensor");
   ops.function<&linear>("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor");
 }
 

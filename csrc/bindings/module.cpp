@@ -96,12 +96,6 @@ void bind_basics(py::module_& m) {
   m.def("_to_dtype",
         [](py::handle o, py::handle dtype) { return object_of(to_dtype(self_of(o), dtype_of_object(dtype.ptr()))); });
   m.def("_check_device", [](py::handle device) { (void)device_of(device.ptr()); });
-  m.def("_detach_", [](py::handle o) {
-    TensorImpl& t = *self_of(o).impl();
-    DLCORE_CHECK(!t.base.defined(), RuntimeError, "detach_: can't detach views in-place; use detach()");
-    t.grad_fn = {};
-    t.requires_grad = false;
-  });
 }
 
 }  // namespace
@@ -121,7 +115,26 @@ void bind_core(Ops& ops) {
       "data_ptr(Tensor input) -> int");
   ops.op<[](const Tensor& x) { return is_floating(x.dtype()); }>("is_floating_point(Tensor input) -> bool");
   ops.op<[](const Tensor&) { return false; }>("is_complex(Tensor input) -> bool");
-  ops.method<[](const Tensor& x) { return x.detach(); }>("detach(Tensor input) -> Tensor");
+  ops.op<[](const Tensor& x) {
+    return is_floating(x.dtype()) || (x.dtype() != DType::UInt8 && x.dtype() != DType::Bool);
+  }>("is_signed(Tensor input) -> bool");
+  ops.op<[](const Tensor& x, const Tensor& other) { return x.sizes() == other.sizes(); }>(
+      "is_same_size(Tensor input, Tensor other) -> bool");
+  ops.op<[](const Tensor& x) {
+    DLCORE_CHECK(x.numel() == 1, RuntimeError, "is_nonzero: expected one element but got shape ", x.sizes());
+    return x.item().to_bool();
+  }>("is_nonzero(Tensor input) -> bool");
+  ops.op<[](const Tensor&) { return int64_t{-1}; }>("get_device(Tensor input) -> int");
+  ops.op<[](const Tensor& x) { return x.detach(); }>("detach(Tensor input) -> Tensor");
+  ops.op<[](const Tensor& x) {
+    TensorImpl& t = *x.impl();
+    DLCORE_CHECK(!t.base.defined(), RuntimeError, "detach_: can't detach views in-place; use detach()");
+    t.grad_fn = {};
+    t.requires_grad = false;
+    return x;
+  }>("detach_(Tensor input) -> Tensor");
+  ops.same("nelement", "numel");
+  ops.same("ndimension", "dim");
   ops.method<[](const Tensor& x, bool value) {
     Tensor t = x;
     t.set_requires_grad(value);

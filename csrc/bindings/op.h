@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -23,6 +24,7 @@
 //   Tensor...                   const TensorList&, likewise
 //   dtype, dtype?  device?      DType, std::optional<DType>, std::optional<Device>
 //   Generator?                  Generator* (null for None)
+//   **options                   nothing: an op that makes tensors takes requires_grad=, device=, layout=, pin_memory=
 namespace dlcore::bindings {
 
 enum class Kind : uint8_t {
@@ -55,6 +57,7 @@ struct Overload {
   std::string text;  // "(Tensor input, ...) -> Tensor"
   std::vector<Param> params;
   size_t positional = 0;
+  bool creates = false;                 // "**options": takes requires_grad=, device=, layout= and pin_memory= too
   PyTypeObject* result_type = nullptr;  // for "-> (Tensor values, Tensor indices)"
   PyObject* (*call)(const Overload&, PyObject* const* bound) = nullptr;
 };
@@ -199,6 +202,13 @@ template <auto F>
 PyObject* invoke(const Overload& o, PyObject* const* bound) {
   return invoke<F>(+F, o, bound, std::make_index_sequence<arity(+F)>{});  // + turns a lambda into a function pointer
 }
+
+// The name of an op as a template argument.
+template <size_t N>
+struct OpName {
+  char text[N];
+  constexpr OpName(const char (&s)[N]) { std::copy_n(s, N, text); }
+};
 
 class Ops {
  public:

@@ -101,23 +101,26 @@ void bind_random(Ops& ops) {
   using Size = IntSpan;
   using Type = std::optional<DType>;
   ops.function<[](Size s, Generator* g, Type t) { return rand(s, t, g); }>(
-      "rand(int... size, *, Generator? generator=None, dtype? dtype=None) -> Tensor");
+      "rand(int... size, *, Generator? generator=None, dtype? dtype=None, **options) -> Tensor");
   ops.function<[](Size s, Generator* g, Type t) { return randn(s, t, g); }>(
-      "randn(int... size, *, Generator? generator=None, dtype? dtype=None) -> Tensor");
+      "randn(int... size, *, Generator? generator=None, dtype? dtype=None, **options) -> Tensor");
   ops.function<[](int64_t high, Size s, Generator* g, Type t) { return randint(0, high, s, t, g); },
                [](int64_t low, int64_t high, Size s, Generator* g, Type t) { return randint(low, high, s, t, g); }>(
-      "randint", {"(int high, int[] size, *, Generator? generator=None, dtype? dtype=None) -> Tensor",
-                  "(int low, int high, int[] size, *, Generator? generator=None, dtype? dtype=None) -> Tensor"});
+      "randint",
+      {"(int high, int[] size, *, Generator? generator=None, dtype? dtype=None, **options) -> Tensor",
+       "(int low, int high, int[] size, *, Generator? generator=None, dtype? dtype=None, **options) -> Tensor"});
   ops.function<[](int64_t n, Generator* g, Type t) { return randperm(n, t, g); }>(
-      "randperm(int n, *, Generator? generator=None, dtype? dtype=None) -> Tensor");
+      "randperm(int n, *, Generator? generator=None, dtype? dtype=None, **options) -> Tensor");
 
   ops.function<[](const Tensor& x, Type t, const std::string& format, Generator* g) {
     return uniform_(empty_like(x, t, format), 0, 1, g);
-  }>("rand_like(Tensor input, *, dtype? dtype=None, str memory_format='preserve_format', Generator? generator=None) -> "
+  }>("rand_like(Tensor input, *, dtype? dtype=None, str memory_format='preserve_format', Generator? generator=None, "
+     "**options) -> "
      "Tensor");
   ops.function<[](const Tensor& x, Type t, const std::string& format, Generator* g) {
     return normal_(empty_like(x, t, format), 0, 1, g);
-  }>("randn_like(Tensor input, *, dtype? dtype=None, str memory_format='preserve_format', Generator? generator=None) "
+  }>("randn_like(Tensor input, *, dtype? dtype=None, str memory_format='preserve_format', Generator? generator=None, "
+     "**options) "
      "-> Tensor");
   ops.function<[](const Tensor& x, int64_t high, Type t, const std::string& format, Generator* g) {
     return random_(empty_like(x, t, format), 0, high, g);
@@ -125,18 +128,19 @@ void bind_random(Ops& ops) {
                [](const Tensor& x, int64_t low, int64_t high, Type t, const std::string& format, Generator* g) {
                  return random_(empty_like(x, t, format), low, high, g);
                }>("randint_like", {"(Tensor input, int high, *, dtype? dtype=None, str "
-                                   "memory_format='preserve_format', Generator? generator=None) -> Tensor",
+                                   "memory_format='preserve_format', Generator? generator=None, **options) -> Tensor",
                                    "(Tensor input, int low, int high, *, dtype? dtype=None, str "
-                                   "memory_format='preserve_format', Generator? generator=None) -> Tensor"});
+                                   "memory_format='preserve_format', Generator? generator=None, **options) -> Tensor"});
 
   ops.function<[](const Tensor& mean, const Tensor& std, Generator* g) { return normal(mean, std, g); },
                [](const Tensor& mean, double std, Generator* g) { return normal(mean, std, g); },
                [](double mean, const Tensor& std, Generator* g) { return normal(mean, std, g); },
                [](double mean, double std, Size s, Generator* g, Type t) { return normal(mean, std, s, t, g); }>(
-      "normal", {"(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor",
-                 "(Tensor mean, float std=1.0, *, Generator? generator=None) -> Tensor",
-                 "(float mean, Tensor std, *, Generator? generator=None) -> Tensor",
-                 "(float mean, float std, int[] size, *, Generator? generator=None, dtype? dtype=None) -> Tensor"});
+      "normal",
+      {"(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor",
+       "(Tensor mean, float std=1.0, *, Generator? generator=None) -> Tensor",
+       "(float mean, Tensor std, *, Generator? generator=None) -> Tensor",
+       "(float mean, float std, int[] size, *, Generator? generator=None, dtype? dtype=None, **options) -> Tensor"});
   ops.op<[](const Tensor& p, Generator* g) { return bernoulli(p, g); },
          [](const Tensor& x, double p, Generator* g) { return bernoulli(x, p, g); }>(
       "bernoulli", {"(Tensor input, *, Generator? generator=None) -> Tensor",

@@ -1,4 +1,4 @@
-#include "bindings/op.h"
+#include "bindings/twin.h"
 
 #include <cmath>
 
@@ -95,6 +95,8 @@ void bind_reduction(Ops& ops) {
 
   ops.op<&cumsum>("cumsum(Tensor input, int dim, *, dtype? dtype=None) -> Tensor");
   ops.op<&cumprod>("cumprod(Tensor input, int dim, *, dtype? dtype=None) -> Tensor");
+  ops.method<twin<"cumsum_", &cumsum>>("cumsum_(Tensor input, int dim, *, dtype? dtype=None) -> Tensor");
+  ops.method<twin<"cumprod_", &cumprod>>("cumprod_(Tensor input, int dim, *, dtype? dtype=None) -> Tensor");
   ops.op<&logcumsumexp>("logcumsumexp(Tensor input, int dim) -> Tensor");
   ops.op<&cummax>("cummax(Tensor input, int dim) -> (Tensor values, Tensor indices)");
   ops.op<&cummin>("cummin(Tensor input, int dim) -> (Tensor values, Tensor indices)");

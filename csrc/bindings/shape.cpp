@@ -1,5 +1,4 @@
-#include "bindings/op.h"
-#include "ops/internal.h"
+#include "bindings/twin.h"
 
 namespace dlcore::bindings {
 namespace {
@@ -95,7 +94,7 @@ void bind_shape(Ops& ops) {
   ops.function<&cartesian_prod>("cartesian_prod(Tensor... tensors) -> Tensor");
 
   // Copies.
-  ops.op<&repeat>("repeat(Tensor input, int... repeats) -> Tensor");
+  ops.method<&repeat>("repeat(Tensor input, int... repeats) -> Tensor");
   ops.op<&tile>("tile(Tensor input, int... dims) -> Tensor");
   ops.op<[](const Tensor& x, int64_t repeats, std::optional<int64_t> dim, std::optional<int64_t> size) {
     return repeat_interleave(x, repeats, dim, size);
@@ -124,18 +123,15 @@ void bind_shape(Ops& ops) {
   ops.method<&is_contiguous>("is_contiguous(Tensor input, str memory_format='contiguous_format') -> bool");
 
   // In place.
-  ops.method<[](const Tensor& x, int64_t k) {
-    return inplace("tril_", x, [&](const Tensor& x) { return tril(x, k); });
-  }>("tril_(Tensor input, int diagonal=0) -> Tensor");
-  ops.method<[](const Tensor& x, int64_t k) {
-    return inplace("triu_", x, [&](const Tensor& x) { return triu(x, k); });
-  }>("triu_(Tensor input, int diagonal=0) -> Tensor");
+  ops.method<twin<"tril_", &tril>>("tril_(Tensor input, int diagonal=0) -> Tensor");
+  ops.method<twin<"triu_", &triu>>("triu_(Tensor input, int diagonal=0) -> Tensor");
   ops.method<&squeeze_>("squeeze_(Tensor input, int[1]? dim=None) -> Tensor");
   ops.method<&unsqueeze_>("unsqueeze_(Tensor input, int dim) -> Tensor");
   ops.method<&transpose_>("transpose_(Tensor input, int dim0, int dim1) -> Tensor");
   ops.method<&transpose_>("swapaxes_(Tensor input, int axis0, int axis1) -> Tensor");
   ops.same("swapdims_", "transpose_");
   ops.method<&t_>("t_(Tensor input) -> Tensor");
+  ops.op<&as_strided_>("as_strided_(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor");
   ops.method<[](const Tensor& x, IntSpan size) -> Tensor {
     if (size == x.sizes()) return x;
     fail<NotImplementedError>("resize_: tensors don't change their number of elements; use reshape, or a new tensor");

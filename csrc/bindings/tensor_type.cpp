@@ -81,12 +81,6 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
 
 // ---- operators: they go through the ops of the same names
 
-template <size_t N>
-struct OpName {
-  char text[N];
-  constexpr OpName(const char (&s)[N]) { std::copy_n(s, N, text); }
-};
-
 template <OpName Name>
 const Op& op_named() {
   static const Op* op = find_op(Name.text);
@@ -214,6 +208,8 @@ void fill_slots() {
   n.nb_and = binary<"bitwise_and">;
   n.nb_or = binary<"bitwise_or">;
   n.nb_xor = binary<"bitwise_xor">;
+  n.nb_lshift = binary<"bitwise_left_shift">;
+  n.nb_rshift = binary<"bitwise_right_shift">;
   n.nb_invert = unary<"bitwise_not">;
   n.nb_negative = unary<"neg">;
   n.nb_positive = [](PyObject* x) { return Py_NewRef(x); };
@@ -228,6 +224,8 @@ void fill_slots() {
   n.nb_inplace_and = binary<"bitwise_and_">;
   n.nb_inplace_or = binary<"bitwise_or_">;
   n.nb_inplace_xor = binary<"bitwise_xor_">;
+  n.nb_inplace_lshift = binary<"bitwise_left_shift_">;
+  n.nb_inplace_rshift = binary<"bitwise_right_shift_">;
   n.nb_bool = tensor_bool;
   n.nb_int = tensor_int;
   n.nb_float = tensor_float;
@@ -311,6 +309,9 @@ PyGetSetDef getset[] = {
      nullptr, nullptr},
     {"is_cpu", get<[](const Tensor& t) { return PyBool_FromLong(t.device().type == DeviceType::CPU); }>, nullptr,
      nullptr, nullptr},
+    {"layout", [](PyObject*, void*) { return PyUnicode_InternFromString("strided"); }, nullptr, nullptr, nullptr},
+    {"output_nr", get<[](const Tensor& t) { return PyLong_FromLongLong(gradient_edge(t).index); }>, nullptr, nullptr,
+     nullptr},
     {"is_sparse", get<[](const Tensor&) { return PyBool_FromLong(0); }>, nullptr, nullptr, nullptr},
     {"_version", get<[](const Tensor& t) { return PyLong_FromUnsignedLongLong(t.impl()->version()); }>, nullptr,
      nullptr, nullptr},

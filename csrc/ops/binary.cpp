@@ -182,6 +182,7 @@ constexpr Binary remainder_op{
 
 // Integers have no infinity to return.
 void check_divisor(const char* op, const Tensor& a, const Tensor& b) {
+  no_bool(op, result_type(a, b));
   if (is_floating(a.dtype()) || is_floating(b.dtype())) return;
   const Tensor zero = contiguous(compare(ElementwiseOp::Eq, b, number(0)));
   DLCORE_CHECK(zero.numel() == 0 || !std::memchr(zero.raw_data(), 1, static_cast<size_t>(zero.numel())), RuntimeError,
@@ -248,15 +249,16 @@ struct Power {
   bool one_input;
 };
 Power plan_power(const Tensor& a, const Tensor& b) {
-  const DType t = no_bool("pow", a.dtype() == DType::Bool && b.impl()->wrapped_number && b.dtype() != DType::Bool
-                                     ? promote_types(result_type(a, b), DType::UInt8)
-                                     : result_type(a, b));
+  // Of powers of bools only those with a number are there: x^True = x, x^False = 1, and those with an integer.
+  const bool by_number = b.impl()->wrapped_number, bools = result_type(a, b) == DType::Bool;
+  const DType t = by_number && bools && !a.impl()->wrapped_number ? DType::Bool : no_bool("pow", result_type(a, b));
   ElementwiseOp op = ElementwiseOp::Pow;
-  if (b.impl()->wrapped_number) {
+  if (by_number) {
     const double exponent = b.item().to_double();
     DLCORE_CHECK(is_floating(t) || exponent >= 0, RuntimeError,
                  "pow: integers have no negative integer powers, got exponent ", exponent);
-    const double largest = std::ldexp(1.0, static_cast<int>(8 * item_size(t)) - (t == DType::UInt8 ? 0 : 1)) - 1;
+    const bool is_unsigned = t == DType::UInt8 || t == DType::Bool;
+    const double largest = std::ldexp(1.0, static_cast<int>(8 * item_size(t)) - (is_unsigned ? 0 : 1)) - 1;
     DLCORE_CHECK(is_floating(t) || exponent <= largest, RuntimeError, "pow: exponent ", exponent, " does not fit into ",
                  name(t));
     op = power_op(exponent, is_floating(t));
@@ -303,6 +305,11 @@ Tensor pow_(const Tensor& x, const Tensor& b) {
 }
 Tensor float_power(const Tensor& a, const Tensor& b) {
   return pow(to_dtype(a, DType::Float64), b.impl()->wrapped_number ? b : to_dtype(b, DType::Float64));
+}
+Tensor float_power_(const Tensor& x, const Tensor& b) {
+  DLCORE_CHECK(x.dtype() == DType::Float64, RuntimeError, "float_power_: the tensor must be float64 but got ",
+               name(x.dtype()));
+  return inplace("float_power_", x, [&](const Tensor& old) { return float_power(old, b); });
 }
 
 // ---- the others

@@ -308,5 +308,8 @@ Tensor transpose_(const Tensor& x, int64_t dim0, int64_t dim1) {
 Tensor t_(const Tensor& x) {
   return become("t_", x, [](const Tensor& x) { return t(x); });
 }
+Tensor as_strided_(const Tensor& x, IntSpan sizes, IntSpan strides, std::optional<int64_t> offset) {
+  return become("as_strided_", x, [&](const Tensor& x) { return as_strided(x, sizes, strides, offset); });
+}
 
 }  // namespace dlcore

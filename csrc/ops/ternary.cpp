@@ -62,7 +62,7 @@ Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) 
 
 Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) {
   const DType t = result_type3(x, a, b);
-  DLCORE_CHECK(is_floating(t), RuntimeError,
+  DLCORE_CHECK(is_floating(a.dtype()) || is_floating(b.dtype()), RuntimeError,
                "addcdiv: integer division is not supported here; convert to floating point first");
   Tensor y = compute({"addcdiv", ElementwiseOp::AddCDiv, row_dtype(t), t}, {x, a, b, number(value)});
   if (needs_graph(x, a, b))

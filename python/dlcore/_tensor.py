@@ -178,13 +178,6 @@ def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=
     _core._backward(self, gradient, retain_graph, create_graph, inputs)
 
 
-@_method
-def detach_(self):
-    """Takes this tensor out of the graph, in place."""
-    _core._detach_(self)
-    return self
-
-
 class RemovableHandle:
     """Removes a hook: `handle.remove()`, or at the end of a `with` block."""
 

@@ -13,6 +13,17 @@ from .module import Module
 from .parameter import Parameter, UninitializedParameter
 
 
+def pair(value) -> tuple:
+    """(value, value) for a number, and a tuple of the values otherwise."""
+    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+
+
+def same_padding(kernel_size, dilation) -> list[int]:
+    """The padding, in `pad`'s order (last dimension first), that keeps the size at stride 1; an odd one goes behind."""
+    totals = [d * (k - 1) for k, d in zip(kernel_size, dilation, strict=True)]
+    return [side for total in reversed(totals) for side in (total // 2, total - total // 2)]
+
+
 class Conv2d(Module):
     """2-D convolution (cross-correlation).
 
@@ -70,10 +81,10 @@ class Conv2d(Module):
             )
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.kernel_size = F.pair(kernel_size)
-        self.stride = F.pair(stride)
-        self.padding = padding if isinstance(padding, str) else F.pair(padding)
-        self.dilation = F.pair(dilation)
+        self.kernel_size = pair(kernel_size)
+        self.stride = pair(stride)
+        self.padding = padding if isinstance(padding, str) else pair(padding)
+        self.dilation = pair(dilation)
         self.groups = groups
         self.padding_mode = padding_mode
         if isinstance(padding, str):
@@ -91,7 +102,7 @@ class Conv2d(Module):
     def _padded_sides(self) -> list[int] | None:
         """What `F.pad` has to add before the convolution; None where the convolution's own zeros do."""
         if self.padding == "same":
-            sides = F.same_padding(self.kernel_size, self.dilation)
+            sides = same_padding(self.kernel_size, self.dilation)
             if self.padding_mode == "zeros" and sides[0] == sides[1] and sides[2] == sides[3]:
                 self._zeros = (sides[2], sides[0])
                 return None

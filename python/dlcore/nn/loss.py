@@ -8,13 +8,14 @@ from __future__ import annotations
 from .. import _core
 from .._core import Tensor
 from . import functional as F
+from .functional.loss import reduction_of
 from .module import Module
 
 
 class _Loss(Module):
     def __init__(self, size_average=None, reduce=None, reduction: str = "mean") -> None:
         super().__init__()
-        self.reduction = F.reduction_of(size_average, reduce, reduction)
+        self.reduction = reduction_of(size_average, reduce, reduction)
 
 
 class _WeightedLoss(_Loss):
@@ -184,3 +185,20 @@ class BCEWithLogitsLoss(_Loss):
         return F.binary_cross_entropy_with_logits(
             input, target, self.weight, pos_weight=self.pos_weight, reduction=self.reduction
         )
+
+
+class KLDivLoss(_Loss):
+    """y (log(y) - x) for log-probabilities x and probabilities y. "batchmean" divides the sum by the batch's size.
+
+    Args:
+        log_target: the target holds log(y). Default: False.
+
+    Shapes: input and target of any one shape. The loss is a number, or of that shape for "none".
+    """
+
+    def __init__(self, size_average=None, reduce=None, reduction: str = "mean", log_target: bool = False) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.log_target = log_target
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)

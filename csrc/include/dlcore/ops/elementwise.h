@@ -107,7 +107,8 @@ DLCORE_API Tensor remainder(const Tensor& a, const Tensor& b);  // the sign of b
 DLCORE_API Tensor remainder_(const Tensor& x, const Tensor& b);
 DLCORE_API Tensor pow(const Tensor& a, const Tensor& b);
 DLCORE_API Tensor pow_(const Tensor& x, const Tensor& b);
-DLCORE_API Tensor float_power(const Tensor& a, const Tensor& b);  // in float64
+DLCORE_API Tensor float_power(const Tensor& a, const Tensor& b);   // in float64
+DLCORE_API Tensor float_power_(const Tensor& x, const Tensor& b);  // x must be float64
 DLCORE_API Tensor atan2(const Tensor& a, const Tensor& b);
 DLCORE_API Tensor atan2_(const Tensor& x, const Tensor& b);
 DLCORE_API Tensor maximum(const Tensor& a, const Tensor& b);  // NaN where either is

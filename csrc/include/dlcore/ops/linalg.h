@@ -42,4 +42,10 @@ DLCORE_API Tensor chain_matmul(const TensorList& matrices);
 DLCORE_API Tensor cross(const Tensor& a, const Tensor& b, std::optional<int64_t> dim = {});
 DLCORE_API Tensor vecdot(const Tensor& a, const Tensor& b, int64_t dim = -1);
 
+// y[..., i, j] = |a[..., i, :] - b[..., j, :]|_p: a (..., m, k), b (..., n, k) -> (..., m, n). For p = 2 the default
+// mode multiplies matrices where one of them has more than 25 rows; "use_mm_for_euclid_dist" always, and
+// "donot_use_mm_for_euclid_dist" never (ops/distance.cpp).
+DLCORE_API Tensor cdist(const Tensor& a, const Tensor& b, double p = 2,
+                        const std::string& mode = "use_mm_for_euclid_dist_if_necessary");
+
 }  // namespace dlcore

@@ -129,5 +129,6 @@ DLCORE_API Tensor squeeze_(const Tensor& x, std::optional<IntSpan> dim = {});
 DLCORE_API Tensor unsqueeze_(const Tensor& x, int64_t dim);
 DLCORE_API Tensor transpose_(const Tensor& x, int64_t dim0, int64_t dim1);
 DLCORE_API Tensor t_(const Tensor& x);
+DLCORE_API Tensor as_strided_(const Tensor& x, IntSpan sizes, IntSpan strides, std::optional<int64_t> offset = {});
 
 }  // namespace dlcore
