@@ -100,6 +100,60 @@ def test_reflected_operators():
     assert (x != "a") is True
 
 
+def test_numpy_leaves_operators_to_the_tensor():
+    """A numpy number or array on the left gives a Tensor, with its history."""
+    x = d.ones(3, requires_grad=True)
+    for y in (np.float64(2) * x, np.float32(1) + x, np.int64(2) - x, np.float64(1) / x):
+        assert type(y) is d.Tensor and y.requires_grad and y.dtype == d.float32
+    assert type(np.ones(3) * x.detach()) is d.Tensor and type(np.ones(3) == x.detach()) is d.Tensor
+    assert type(np.sin(x.detach())) is d.Tensor
+
+
+def test_formats_and_unpacking():
+    x = d.tensor([[1.0, 2.0], [3.0, 4.0]])
+    (a, b), c = x, x[0, 1]
+    assert a.tolist() == [1, 2] and b.tolist() == [3, 4]
+    assert f"{c:.3f}" == "2.000" and "%d" % c == "2" and "%.1f" % c == "2.0" and f"{c:5.1f}" == "  2.0"
+    assert [r.tolist() for r in reversed(x)] == [[3, 4], [1, 2]] and d.tensor(1) in d.tensor([1, 2])
+    assert [(p.item(), q.item()) for p, q in zip(a, b, strict=True)] == [(1, 3), (2, 4)]
+    with pytest.raises(TypeError):
+        f"{x:.3f}"
+
+
+def test_data_takes_another_tensor():
+    """x.data = y: new memory, shape and dtype; x stays the leaf that it is."""
+    x, y = d.ones(2, requires_grad=True), d.zeros(3, 4)
+    x.data = y
+    assert x.shape == (3, 4) and x.is_leaf and x.requires_grad and x.data_ptr() == y.data_ptr()
+    x.data[0] = 5
+    assert y[0].tolist() == [5] * 4
+    (x * 2).sum().backward()
+    assert x.grad.shape == (3, 4)
+    with pytest.raises(RuntimeError, match="floating point"):
+        x.data = d.ones(2, dtype=d.int64)
+
+
+def test_options_of_new_tensors():
+    x = d.zeros(2, 3, dtype=d.float64)
+    options = dict(device="cpu", requires_grad=True, pin_memory=False, layout=d.strided)
+    for y in (x.new_zeros(2, **options), x.new_ones((2,), **options), x.new_full((2,), 3, **options),
+              x.new_empty(2, **options), x.new_tensor([1, 2], **options), d.zeros_like(x, **options),
+              d.rand_like(x, memory_format=d.preserve_format, **options)):  # fmt: skip
+        assert y.requires_grad and y.dtype == d.float64
+    assert x.new_zeros(2, dtype=d.int32).dtype == d.int32
+    with pytest.raises(RuntimeError, match="floating point"):
+        x.new_zeros(2, dtype=d.int32, requires_grad=True)
+    for call in (lambda: x.sum(requires_grad=True), lambda: d.sum(x, device="cpu"), lambda: x.new_zeros(2, out=x)):
+        with pytest.raises(TypeError, match="unexpected keyword"):
+            call()
+
+
+def test_broadcast_shapes():
+    assert d.broadcast_shapes((2, 1), (3,), 1, ()) == (2, 3) and d.broadcast_shapes() == ()
+    with pytest.raises(RuntimeError):
+        d.broadcast_shapes((2,), (3,))
+
+
 def test_one_object_for_one_tensor():
     x = d.ones(2, requires_grad=True)
     (x * 2).sum().backward()

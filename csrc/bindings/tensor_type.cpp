@@ -58,9 +58,10 @@ int tensor_setattro(PyObject* self, PyObject* name, PyObject* value) {
   return result;
 }
 
-// Tensor(sizes...), Tensor(data): PyTorch's constructor, always of the default dtype.
+// Tensor(sizes...), Tensor(size), Tensor(data): PyTorch's constructor, always of the default dtype.
 PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
+    if (PyTuple_GET_SIZE(args) == 1 && is_size(PyTuple_GET_ITEM(args, 0))) args = PyTuple_GET_ITEM(args, 0);
     const Py_ssize_t n = PyTuple_GET_SIZE(args);
     bool sizes = n > 0;
     for (Py_ssize_t i = 0; i < n; ++i) sizes &= is_integer(PyTuple_GET_ITEM(args, i));

@@ -22,6 +22,7 @@ PyObject* wrap(const TensorList& list);  // a tuple
 PyObject* wrap_as(PyTypeObject* type, const Tensor& t);
 
 PyObject* wrap_size(IntSpan sizes);  // dlcore.Size
+bool is_size(PyObject* o);
 
 bool is_dtype(PyObject* o);
 DType dtype_of_object(PyObject* o);

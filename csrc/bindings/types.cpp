@@ -249,6 +249,8 @@ Tensor from_sequence(PyObject* o, std::optional<DType> dtype) {
 
 }  // namespace
 
+bool is_size(PyObject* o) { return PyObject_TypeCheck(o, &size_type); }
+
 PyObject* wrap_size(IntSpan sizes) {
   PyObject* s = checked(size_type.tp_alloc(&size_type, static_cast<Py_ssize_t>(sizes.size())));
   for (int64_t i = 0; i < sizes.size(); ++i) PyTuple_SET_ITEM(s, i, PyLong_FromLongLong(sizes[i]));

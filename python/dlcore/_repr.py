@@ -78,7 +78,7 @@ def _text(array, shown, number, indent):
     if not shown:
         return number(array[()])
     if len(shown) == 1:
-        parts = ["..." if i is None else number(array[i]) for i in shown[0]]
+        parts = [" ..." if i is None else number(array[i]) for i in shown[0]]
         lines, line = [], ""
         room = max(_Options.linewidth - indent - 1, 1)
         for part in parts:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import builtins
 import copy
+import string
 
 from . import _core
 from ._core import Tensor
 
-__all__ = ["is_tensor", "typename", "finfo", "iinfo", "tensordot"]
+__all__ = [
+    "broadcast_shapes",
+    "einsum",
+    "finfo",
+    "get_default_device",
+    "iinfo",
+    "is_tensor",
+    "set_default_device",
+    "tensordot",
+    "typename",
+]
 
 
 def is_tensor(obj) -> builtins.bool:
@@ -32,9 +43,55 @@ def tensordot(a, b, dims=2):
     return _core._tensordot(a, b, dims)
 
 
+def einsum(equation, *operands):
+    """Sum of products by the letters of the dimensions: einsum("ij,jk->ik", a, b).
+
+    Or by numbers in place of letters: einsum(a, [0, 1], b, [1, 2], [0, 2]).
+    """
+    if isinstance(equation, str):
+        return _core.einsum(equation, *operands)
+    arguments = (equation, *operands)
+    tensors, subscripts = arguments[: len(arguments) // 2 * 2 : 2], arguments[1::2]
+    equation = ",".join(_letters(s) for s in subscripts)
+    if len(arguments) % 2:
+        equation += "->" + _letters(arguments[-1])
+    return _core.einsum(equation, *tensors)
+
+
+def _letters(subscripts) -> str:
+    if any(s is not Ellipsis and not 0 <= s < 52 for s in subscripts):
+        raise ValueError(f"einsum: subscripts must be ... or numbers from 0 to 51 but got {subscripts}")
+    return "".join("..." if s is Ellipsis else string.ascii_letters[s] for s in subscripts)
+
+
+def broadcast_shapes(*shapes):
+    """The size that shapes (or numbers) broadcast to."""
+    shapes = [(s,) if isinstance(s, builtins.int) else tuple(s) for s in shapes]
+    return _core.broadcast_tensors(*(_core.empty(()).expand(s) for s in shapes))[0].shape if shapes else _core.Size()
+
+
+def get_default_device():
+    """The device that tensors are made on: the CPU, where there is no other."""
+    return _core.device("cpu")
+
+
+def set_default_device(device):
+    """Accepts the CPU, the one device there is."""
+    _core._check_device(device)
+
+
 def _method(function):
     _core._add_method(function.__name__, function)
     return function
+
+
+# ---- creation
+
+
+@_method
+def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
+    """A new tensor with a copy of `data`, of this tensor's dtype where none is given."""
+    return _core.tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
 # ---- conversion
@@ -52,6 +109,15 @@ def __array__(self, dtype=None, copy=None):
     if dtype is not None and array.dtype != dtype:
         return array.astype(dtype)
     return array.copy() if copy else array
+
+
+@_method
+def __array_wrap__(self, array, context=None, return_scalar=False):
+    return _core.from_numpy(array)  # what numpy's functions make of tensors
+
+
+# Tells numpy that `array * tensor` and `np.float64(2) * tensor` are for the tensor to compute.
+_core._add_method("__array_priority__", 1000)
 
 
 @_method
@@ -113,12 +179,6 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
         _core._check_device(device)
     result = self if dtype is None else _core._to_dtype(self, dtype)
     return result.clone() if copy and result is self else result
-
-
-@_method
-def where(self, condition, other):
-    """This tensor where the condition holds, else `other`."""
-    return _core.where(condition, self, other)
 
 
 @_method
@@ -247,6 +307,11 @@ def __format__(self, spec):
     if self.ndim == 0 and spec:
         return format(self.item(), spec)
     return object.__format__(self, spec) if spec else repr(self)
+
+
+@_method
+def __reversed__(self):
+    return self.flip(0) if self.dim() else self
 
 
 @_method

@@ -22,6 +22,7 @@ FAMILIES = (
     "loss",
     "shape",
     "creation",
+    "inplace",
     "indexing",
     "linalg",
     "conv",

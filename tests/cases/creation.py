@@ -58,3 +58,11 @@ case(
     "copy_", lambda d, x, y: x.clone().copy_(y), [arr(3, 4), arr(4)], lambda x, y: np.broadcast_to(y, x.shape), length=3
 )
 case("copy_from_int", lambda d, x, i: x.clone().copy_(i), [arr(3), ints(3)], lambda x, i: i.astype(float), grad=False)
+
+# ---- from a tensor: its dtype, unless told otherwise
+
+case("new_tensor", lambda d, x: x.new_tensor([1.5, 2]), [arr(1)], lambda x: np.array([1.5, 2]), grad=False)
+case("new_tensor_int", lambda d, x: x.new_tensor([1.5, 2]), [ints(1)], lambda x: np.array([1, 2]), grad=False)
+case("new_empty_strided", lambda d, x: x.new_empty_strided((2, 3), (1, 2)).zero_(), [arr(1)], lambda x: np.zeros((2, 3)),
+     grad=False)  # fmt: skip
+case("scalar_tensor", lambda d, x: d.scalar_tensor(2.5, dtype=x.dtype), [arr(1)], lambda x: np.array(2.5), grad=False)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from . import arr, case
+from . import arr, case, distinct, uniform
 
 for a, b in [((3, 4), (4, 5)), ((1, 7), (7, 1)), ((2, 3, 4), (4, 5)), ((2, 3, 4), (2, 4, 5)), ((2, 1, 3, 4), (5, 4, 2)),
              ((4,), (4,)), ((4,), (4, 3)), ((3, 4), (4,)), ((2, 3, 4), (4,)), ((4,), (2, 4, 3)), ((33, 17), (17, 65)),
@@ -63,3 +63,22 @@ case("tensordot", lambda d, a, b: d.tensordot(a, b, ([1, 2], [1, 0])), [arr(2, 3
 case("kron", lambda d, a, b: d.kron(a, b), [arr(2, 3), arr(4)], np.kron)
 case("trace", lambda d, a: d.trace(a), [arr(3, 5)], np.trace, length=3)
 case("cross", lambda d, a, b: d.cross(a, b, dim=1), [arr(2, 3), arr(2, 3)], np.cross, length=2)
+case("einsum_sublists", lambda d, a, b: d.einsum(a, [0, 1], b, [1, 2], [2, 0]), [arr(2, 3), arr(3, 4)],
+     lambda a, b: (a @ b).T, length=3)  # fmt: skip
+case(
+    "einsum_sublists", lambda d, a: d.einsum(a, [..., 0, 0]), [arr(2, 3, 3)], lambda a: np.einsum("...ii", a), length=3
+)
+
+
+def distances(a, b, p):
+    d = np.abs(a[..., :, None, :] - b[..., None, :, :])
+    return d.max(-1) if p == np.inf else (d**p).sum(-1) ** (1 / p)
+
+
+for p in (1.0, 2.0, 3.0, np.inf):
+    for a, b in [((3, 4), (5, 4)), ((2, 3, 4), (2, 5, 4)), ((2, 3, 4), (5, 4)), ((1, 1), (1, 1)), ((0, 4), (5, 4))]:
+        case("cdist", lambda d, x, y, p=p: d.cdist(x, y, p), [distinct(*a), arr(*b)],
+             lambda x, y, p=p: distances(x, y, p), length=8, grad=0 not in a)  # fmt: skip
+# By a product of matrices; |a - b|^2 cancels, so the rows lie well apart.
+case("cdist_product", lambda d, x, y: d.cdist(x, y, compute_mode="use_mm_for_euclid_dist"),
+     [uniform(6, 5, low=2, high=3), uniform(4, 5, low=-3, high=-2)], lambda x, y: distances(x, y, 2), length=40)  # fmt: skip

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 
 from . import arr, case, uniform
@@ -140,3 +142,35 @@ case("bce_weights", lambda d, x, t, w, p: d.nn.functional.binary_cross_entropy_w
      [arr(3, 4), uniform(3, 4, low=0, high=1, grad=False), uniform(4, low=0.5, high=2, grad=False),
       uniform(4, low=0.5, high=2, grad=False)],
      lambda x, t, w, p: (w * ((1 - t) * x + (1 + (p - 1) * t) * np.logaddexp(0, -x))).mean(), length=12)  # fmt: skip
+
+# ---- divergence of distributions: x holds logarithms
+
+
+def kl_div(d, x, target, **kw):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "mean" warns that it is not what people want
+        return d.nn.functional.kl_div(x, target, **kw)
+
+
+for shape in [(3, 4), (17,), (2, 1, 5), (0, 3)]:
+    for reduction in (*REDUCTIONS, "batchmean"):
+        if 0 in shape and "mean" in reduction:
+            continue
+        for logs in (False, True):
+            case(
+                "kl_div",
+                lambda d, x, t, r=reduction, logs=logs: kl_div(d, x, t, reduction=r, log_target=logs),
+                [arr(*shape), arr(*shape) if logs else uniform(*shape, low=0.1, high=2)],
+                lambda x, t, r=reduction, logs=logs: (
+                    reduced((np.exp(t) * (t - x)) if logs else t * (np.log(t) - x), "sum") / x.shape[0]
+                    if r == "batchmean"
+                    else reduced((np.exp(t) * (t - x)) if logs else t * (np.log(t) - x), r)
+                ),
+                length=int(np.prod(shape)) + 4,
+                gradgrad=shape == (3, 4),
+            )
+for op in ("mse_loss", "l1_loss", "huber_loss"):
+    for reduction in REDUCTIONS:
+        case(op + "_weighted",
+             lambda d, x, t, w, op=op, r=reduction: getattr(d.nn.functional, op)(x, t, reduction=r, weight=w),
+             [arr(3, 4), arr(3, 4), uniform(3, 4, low=0.5, high=2, grad=False)], length=12)  # fmt: skip

@@ -20,11 +20,11 @@ def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str 
     return reduction
 
 
-def _weighted(loss, input: Tensor, target: Tensor, reduction: str, weight: Tensor | None, *args) -> Tensor:
+def _weighted(loss, input: Tensor, target: Tensor, reduction: str, weight: Tensor | None) -> Tensor:
     """loss(input, target, reduction); with a weight for each element the mean is over the sum of weights."""
     if weight is None:
-        return loss(input, target, reduction, *args)
-    losses = weight * loss(input, target, "none", *args)
+        return loss(input, target, reduction)
+    losses = weight * loss(input, target, "none")
     if reduction == "mean":
         return losses.sum() / weight.expand_as(losses).sum()
     return losses.sum() if reduction == "sum" else losses
@@ -115,9 +115,12 @@ def smooth_l1_loss(
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
-    """d^2 / 2 where d = |input - target| <= delta, else delta (d - delta / 2); reduced."""
+    """d^2 / 2 where d = |input - target| <= delta, else delta (d - delta / 2), times `weight`; reduced."""
     _warn_of_broadcast(input, target)
-    return _weighted(_core.huber_loss, input, target, reduction, weight, delta)
+    if weight is None:
+        return _core.huber_loss(input, target, reduction, delta)
+    losses = weight * _core.huber_loss(input, target, "none", delta)
+    return losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
 
 
 def binary_cross_entropy(
