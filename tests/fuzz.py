@@ -21,7 +21,8 @@ import numpy as np
 import dlcore as d
 
 CALLS = 100
-CLEAN = (TypeError, ValueError, IndexError, RuntimeError, MemoryError, OverflowError)
+# BufferError is how the DLPack protocol refuses.
+CLEAN = (TypeError, ValueError, IndexError, RuntimeError, MemoryError, OverflowError, BufferError)
 # A thin Python layer may stumble over an argument's missing attribute or key, as PyTorch's does.
 CLEAN_IN_PYTHON = (*CLEAN, AttributeError, KeyError, AssertionError, StopIteration, OSError)
 SKIPPED = {"set_num_threads", "set_default_dtype", "set_printoptions"}  # they would change what the next calls mean

@@ -182,6 +182,12 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
 
 
 @_method
+def where(self, condition, other):
+    """This tensor where the condition holds, else `other`."""
+    return _core.where(condition, self, other)
+
+
+@_method
 def type_as(self, other):
     """This tensor with the dtype of `other`."""
     return _core._to_dtype(self, other.dtype)
