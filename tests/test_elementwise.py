@@ -6,8 +6,9 @@ from checks import to_array
 
 import dlcore
 
-UNARY = ("abs neg sign ceil floor round trunc exp exp2 expm1 log log1p log2 log10 sqrt rsqrt square reciprocal sin cos tan asin "
-         "acos atan sinh cosh tanh asinh atanh sigmoid erf erfc erfinv logit frac relu nan_to_num").split()  # fmt: skip
+UNARY = ("abs neg sign ceil floor round trunc exp exp2 expm1 log log1p log2 log10 sqrt rsqrt square reciprocal sin cos "
+         "tan asin acos atan sinh cosh tanh asinh atanh sigmoid erf erfc erfinv logit frac relu "
+         "nan_to_num").split()  # fmt: skip
 BINARY = ("add sub mul div floor_divide fmod remainder pow atan2 xlogy eq ne lt le gt ge logical_and logical_or "
           "logical_xor").split()  # fmt: skip
 

@@ -61,7 +61,13 @@ SMOOTH = [
 for name, ref, low, high in SMOOTH:
     scale = 1.0 if name == "logit" else 0.0  # a logarithm of about one
     case(name, lambda d, x, name=name: getattr(d, name)(x), [uniform(5, 7, low=low, high=high)], ref, scale=scale)
-    case(name + "_method", lambda d, x, name=name: getattr(x, name)(), [uniform(33, low=low, high=high)], ref, scale=scale)
+    case(
+        name + "_method",
+        lambda d, x, name=name: getattr(x, name)(),
+        [uniform(33, low=low, high=high)],
+        ref,
+        scale=scale,
+    )
 for name, ref, low, high in SMOOTH:
     if name != "abs" and name != "neg" and name != "frac":
         case(name + "_gradgrad", lambda d, x, name=name: getattr(d, name)(x), [uniform(4, low=low, high=high)], ref,
