@@ -10,6 +10,7 @@
 
 #include "core/tensor_impl.h"
 #include "dlcore/parallel.h"
+#include "guarded.h"
 #include "kernels/ref/elementwise.h"
 #include "kernels/registry.h"
 #include "ops/internal.h"
@@ -56,6 +57,15 @@ T value(ElementwiseOp op, int input) {
   }
 }
 
+// A copy of the k-th operand that ends right before a page that may not be touched: a read too far is a crash.
+template <class T>
+const void* guarded(int k, const std::vector<T>& x) {
+  static test::Guarded<char> pages[] = {test::Guarded<char>(4096), test::Guarded<char>(4096), test::Guarded<char>(4096),
+                                        test::Guarded<char>(4096)};
+  const size_t bytes = x.size() * sizeof(T);
+  return bytes ? std::memcpy(pages[k].end() - bytes, x.data(), bytes) : pages[k].end();
+}
+
 template <class T>
 void check_op(const std::string& tier, ElementwiseOp op, DType compute, int64_t n, unsigned steps) {
   const kernel::ElementwiseInfo& info = kElementwise[static_cast<int>(op)];
@@ -71,12 +81,11 @@ void check_op(const std::string& tier, ElementwiseOp op, DType compute, int64_t 
   for (int k = 0; k < info.inputs; ++k) {
     step[k] = steps >> k & 1;
     for (int64_t i = 0; i < (step[k] ? n : 1); ++i) x[k].push_back(value<T>(op, k));
-    if (x[k].empty()) x[k].push_back(T{1});
-    in[k] = x[k].data();
+    in[k] = guarded(k, x[k]);
   }
   if (byte_input) {
     for (T& v : x[0]) condition.push_back(static_cast<uint8_t>((v = static_cast<T>(below(2))) != 0));
-    in[0] = condition.data();
+    in[0] = guarded(0, condition);
   }
   // Guards behind the last element show a write too far.
   constexpr int guards = 80;
