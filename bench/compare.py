@@ -36,6 +36,11 @@ BARS = {
     "mlp step": ("MLP 8-64-64-4 batch 32, training step with Adam", 6.0, None),
     "lenet step": ("LeNet batch 64, training step with Adam", 1.5, None),
     "mlp inference": ("MLP 8-64-64-4 batch 1, inference", 4.0, None),
+    "conv 3x3": ("convolution 3x3, stride 1, 32 channels or more, forward and with backward", 1.4, 1.0),
+    "conv stem": ("convolution of 1 to 4 channels", 2.5, 1.5),
+    "conv other": ("convolution 1x1, 5x5, strided, dilated, grouped", 1.05, 0.9),
+    "conv depthwise": ("depthwise convolution", 1.5, 1.1),
+    "pooling": ("pooling, forward and with backward", 3.0, 1.2),
 }
 
 

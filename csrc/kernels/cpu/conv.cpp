@@ -12,6 +12,7 @@
 #include "core/parallel.h"
 #include "kernels/cpu/arena.h"
 #include "kernels/cpu/conv_direct.h"
+#include "kernels/cpu/conv_product.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/list.h"
 
@@ -425,29 +426,41 @@ DLCORE_INLINE auto typed(DType dtype, const F& f) {
 
 int64_t conv2d_workspace(const Conv2d& g, ConvPass pass) {
   return typed(g.dtype, [&]<class T>(T) {
-    return pass == ConvPass::BackwardWeight ? WeightGradient<T>(g, nullptr).bytes()
-                                            : Correlation<T>(g, pass == ConvPass::BackwardData, nullptr).bytes();
+    return is_product(g)                      ? ConvProduct<T>(g, pass, nullptr).bytes()
+           : pass == ConvPass::BackwardWeight ? WeightGradient<T>(g, nullptr).bytes()
+                                              : Correlation<T>(g, pass == ConvPass::BackwardData, nullptr).bytes();
   });
+}
+
+template <class T>
+void correlate(const Conv2d& g, ConvPass pass, const T* source, const T* w, const T* b, T* target, void* workspace) {
+  const bool backward = pass == ConvPass::BackwardData;
+  if (is_product(g)) return ConvProduct<T>(g, pass, workspace).run(backward, source, w, b, target);
+  Correlation<T>(g, backward, workspace).run(source, w, b, target);
 }
 
 void conv2d_forward(const Conv2d& g, const void* x, const void* w, const void* b, void* y, void* workspace) {
   typed(g.dtype, [&]<class T>(T) {
-    Correlation<T>(g, false, workspace)
-        .run(static_cast<const T*>(x), static_cast<const T*>(w), static_cast<const T*>(b), static_cast<T*>(y));
+    correlate(g, ConvPass::Forward, static_cast<const T*>(x), static_cast<const T*>(w), static_cast<const T*>(b),
+              static_cast<T*>(y), workspace);
   });
 }
 
 void conv2d_backward_data(const Conv2d& g, const void* dy, const void* w, void* dx, void* workspace) {
   typed(g.dtype, [&]<class T>(T) {
-    Correlation<T>(g, true, workspace)
-        .run(static_cast<const T*>(dy), static_cast<const T*>(w), nullptr, static_cast<T*>(dx));
+    correlate(g, ConvPass::BackwardData, static_cast<const T*>(dy), static_cast<const T*>(w),
+              static_cast<const T*>(nullptr), static_cast<T*>(dx), workspace);
   });
 }
 
 void conv2d_backward_weight(const Conv2d& g, const void* x, const void* dy, void* dw, void* db, void* workspace) {
   typed(g.dtype, [&]<class T>(T) {
-    WeightGradient<T>(g, workspace)
-        .run(static_cast<const T*>(x), static_cast<const T*>(dy), static_cast<T*>(dw), static_cast<T*>(db));
+    const T *in = static_cast<const T*>(x), *out = static_cast<const T*>(dy);
+    if (is_product(g))
+      ConvProduct<T>(g, ConvPass::BackwardWeight, workspace)
+          .backward_weight(in, out, static_cast<T*>(dw), static_cast<T*>(db));
+    else
+      WeightGradient<T>(g, workspace).run(in, out, static_cast<T*>(dw), static_cast<T*>(db));
   });
 }
 

@@ -53,11 +53,14 @@ void pack_transposed(const Strip<T>& s, int64_t k, int64_t along) {
 template <class T>
 void pack_strips(const Strip<T>* strips, int count, int64_t k, int64_t along, int64_t depth) {
   using V = vec<T>;
+  constexpr int64_t kAhead = 8;  // rows on their way: they lie too far apart for the hardware to see them coming
   if (along == 1) {
     for (int64_t p = 0; p < k; ++p)
       for (int s = 0; s < count; ++s)
-        for (int64_t i = 0; i < strips[s].rows; i += V::size)
+        for (int64_t i = 0; i < strips[s].rows; i += V::size) {
+          __builtin_prefetch(strips[s].from + (p + kAhead) * depth + i);
           store_lanes(V::load(strips[s].from + p * depth + i, strips[s].rows - i), strips[s], k, p, i);
+        }
   } else if (depth == 1) {
     for (int s = 0; s < count; ++s) pack_transposed(strips[s], k, along);
   } else {
