@@ -1,4 +1,7 @@
+#include <pthread.h>
+
 #include <algorithm>
+#include <mutex>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -40,7 +43,22 @@ Tensor run_hooks(const HookList& hooks, Tensor g) {
   return g;
 }
 
+// Backward passes of several host threads may reach one leaf at once. Who waits lets the others run: the one that holds
+// the lock may need the interpreter's to go on. A forked child starts anew, its parent's threads don't exist there.
+std::recursive_mutex* accumulating = new std::recursive_mutex;
+const bool renewed_in_children = pthread_atfork(nullptr, nullptr, [] { accumulating = new std::recursive_mutex; }) == 0;
+
+std::unique_lock<std::recursive_mutex> exclusive() {
+  std::unique_lock lock(*accumulating, std::try_to_lock);
+  if (!lock.owns_lock()) {
+    HostReleased released;
+    lock.lock();
+  }
+  return lock;
+}
+
 void accumulate_grad(TensorImpl& leaf, const Tensor& g, bool create_graph) {
+  const auto lock = exclusive();
   if (leaf.grad.defined()) {
     if (create_graph)
       leaf.grad = add(leaf.grad, g, 1);
