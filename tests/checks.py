@@ -43,8 +43,8 @@ def floating(t):
 def assert_close(got, want, bound, what, each=False, scale=0.0, tiny=0.0):
     """|got - want| <= bound * size, with the same NaNs and infinities.
 
-    size: the largest |want|, for the terms of a sum are about as large as the largest of many sums are, or `scale` where
-    a case knows better; with `each`, where nothing is summed, |want| of the element itself. tiny: what underflow leaves.
+    size: the largest |want|, for the terms of a sum are about as large as the largest of many sums are, or `scale`
+    where a case knows better; with `each`, where nothing is summed, |want| of the element. tiny: what underflow leaves.
     """
     got, want = np.asarray(got, dtype=np.float64), np.asarray(want, dtype=np.float64)
     assert got.shape == want.shape, f"{what}: shape {got.shape}, expected {want.shape}"
