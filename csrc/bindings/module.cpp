@@ -46,6 +46,8 @@ void bind_basics(py::module_& m) {
   m.def("build_info", &build_info);
   m.def("get_num_threads", &get_num_threads);
   m.def("set_num_threads", &set_num_threads, py::arg("n"));
+  m.def("_winograd_enabled", &winograd_enabled);
+  m.def("_set_winograd_enabled", &set_winograd_enabled, py::arg("enabled"));
   m.def("get_default_dtype", [] { return py::reinterpret_steal<py::object>(wrap(default_dtype())); });
   m.def("set_default_dtype", [](py::handle d) { set_default_dtype(dtype_of_object(d.ptr())); }, py::arg("d"));
   m.def(

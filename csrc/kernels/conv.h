@@ -23,6 +23,7 @@ struct Conv2d {
   int64_t oh, ow;                                                    // y:  (n, oc, oh, ow)
   int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;  // the padding above and to the left
   int64_t groups;
+  bool winograd;  // whether 3x3 kernels of stride 1 may round as Winograd's tiles do (Float32)
 };
 
 enum class ConvPass : uint8_t { Forward, BackwardData, BackwardWeight };

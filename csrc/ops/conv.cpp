@@ -1,5 +1,9 @@
+#include <atomic>
+#include <cstdlib>
+
 #include "core/allocator.h"
 #include "core/launch.h"
+#include "dlcore/backends.h"
 #include "kernels/registry.h"
 #include "ops/internal.h"
 
@@ -135,6 +139,7 @@ Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor& bias, P
   g.n = input.size(0), g.c = input.size(1), g.h = input.size(2), g.w = input.size(3);
   g.oc = weight.size(0), g.kh = weight.size(2), g.kw = weight.size(3);
   g.groups = groups;
+  g.winograd = winograd_enabled();
   g.pad_h = front.h, g.pad_w = front.w;
   const Geometry h = axis(g.h, g.kh, stride.h, total.h, dilation.h, input, weight);
   const Geometry w = axis(g.w, g.kw, stride.w, total.w, dilation.w, input, weight);
@@ -176,7 +181,18 @@ void check_tensors(const Tensor& input, const Tensor& weight, const Tensor& bias
                name(input.dtype()), " but got ", name(bias.dtype()));
 }
 
+std::atomic<bool>& winograd_flag() {
+  static std::atomic<bool> enabled = [] {
+    const char* text = std::getenv("DLCORE_WINOGRAD");
+    return !text || std::string(text) != "0";
+  }();
+  return enabled;
+}
+
 }  // namespace
+
+bool winograd_enabled() { return winograd_flag().load(std::memory_order_relaxed); }
+void set_winograd_enabled(bool enabled) { winograd_flag() = enabled; }
 
 Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
               IntSpan dilation, int64_t groups) {

@@ -28,6 +28,7 @@ struct Case {
   int64_t n, c, h, w, oc, kh, kw;
   int64_t stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1, groups = 1;
   int64_t more_pad = 0;  // below and to the right, beyond pad_h and pad_w
+  bool winograd = true;
 };
 
 template <class T>
@@ -38,6 +39,7 @@ Conv2d geometry(const Case& t) {
   g.stride_h = t.stride_h, g.stride_w = t.stride_w, g.pad_h = t.pad_h, g.pad_w = t.pad_w;
   g.dilation_h = t.dilation_h, g.dilation_w = t.dilation_w, g.groups = t.groups;
   g.oh = (t.h + 2 * t.pad_h + t.more_pad - t.dilation_h * (t.kh - 1) - 1) / t.stride_h + 1;
+  g.winograd = t.winograd;
   g.ow = (t.w + 2 * t.pad_w + t.more_pad - t.dilation_w * (t.kw - 1) - 1) / t.stride_w + 1;
   return g;
 }
@@ -183,6 +185,47 @@ TEST(Conv, Engine) {  // enough channels for the matrix engine, with everything 
   check_both({2, 66, 5, 6, 65, 5, 3, 4, 3, 2, 1});
 }
 
+// |error| <= 16 eps sqrt(terms / 9) times the root of the mean square of the exact results (docs/convolution.md), and
+// without Winograd's tiles the sums' own bound.
+TEST(Conv, Winograd) {
+  std::mt19937 rng(3);
+  const auto pick = [&](int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(rng); };
+  std::vector<Case> cases = {{1, 32, 16, 16, 32, 3, 3, 1, 1, 1, 1},
+                             {20, 40, 7, 7, 33, 3, 3, 1, 1, 1, 1},
+                             {2, 33, 13, 30, 70, 3, 3},
+                             {1, 64, 3, 70, 32, 3, 3, 1, 1, 1, 1},
+                             {1, 32, 20, 21, 47, 3, 3, 1, 1, 5, 4},
+                             {1, 160, 14, 15, 130, 3, 3, 1, 1, 2, 0},
+                             {17, 32, 1, 2, 35, 3, 3, 1, 1, 1, 1}};
+  for (int i = 0; i < 12; ++i)
+    cases.push_back(
+        {pick(1, 4), pick(32, 50), pick(3, 24), pick(3, 40), pick(32, 50), 3, 3, 1, 1, pick(0, 3), pick(0, 3)});
+  for (const Case& t : cases) {
+    const Reference r(t);
+    Case direct = t;
+    direct.winograd = false;
+    compare<float>(direct, r);
+    Buffers<float> tested(t);
+    const Conv2d& g = tested.g;
+    const double terms[] = {9. * g.c, 9. * g.oc, 1. * g.n * g.oh * g.ow, 1. * g.n * g.oh * g.ow};
+    for (const std::string& tier : dlcore::available_tiers()) {
+      tested.forget();
+      tested.run(dlcore::kernels(tier));
+      const auto got = tested.results();
+      for (size_t k = 0; k < 4; ++k) {
+        double square = 0, worst = 0;
+        for (size_t i = 0; i < got[k].size(); ++i) {
+          square += r.exact[k][i] * r.exact[k][i];
+          worst = std::max(worst, std::abs(got[k][i] - r.exact[k][i]));
+        }
+        const double size = std::sqrt(square / static_cast<double>(got[k].size()));
+        EXPECT_LE(worst, 16 * std::numeric_limits<float>::epsilon() * std::sqrt(terms[k] / 9) * size)
+            << k << " " << tier << " " << text(t);
+      }
+    }
+  }
+}
+
 TEST(Conv, LeNet) {
   check_both({5, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2});
   check_both({5, 6, 14, 14, 16, 5, 5});
@@ -224,11 +267,9 @@ TEST(Conv, RandomGeometries) {
 }
 
 TEST(Conv, SameBitsForAnyThreads) {
-  const Case cases[] = {{64, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2},
-                        {33, 6, 14, 14, 16, 5, 5},
-                        {9, 32, 20, 20, 40, 3, 3, 2, 2, 1, 1},
-                        {1, 80, 28, 28, 72, 3, 3, 1, 1, 1, 1},
-                        {4, 16, 30, 30, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16}};
+  const Case cases[] = {{64, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2},   {33, 6, 14, 14, 16, 5, 5},
+                        {9, 32, 20, 20, 40, 3, 3, 2, 2, 1, 1},  {1, 80, 28, 28, 72, 3, 3, 1, 1, 1, 1},
+                        {3, 160, 14, 14, 40, 3, 3, 1, 1, 1, 1}, {4, 16, 30, 30, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16}};
   const int threads = dlcore::get_num_threads();
   for (const Case& t : cases) {
     Buffers<float> b(t);

@@ -1,5 +1,6 @@
 #pragma once
 #include "dlcore/autograd.h"
+#include "dlcore/backends.h"
 #include "dlcore/memory.h"
 #include "dlcore/ops.h"
 #include "dlcore/parallel.h"

@@ -13,6 +13,7 @@
 #include "kernels/cpu/arena.h"
 #include "kernels/cpu/conv_direct.h"
 #include "kernels/cpu/conv_product.h"
+#include "kernels/cpu/conv_winograd.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/list.h"
 
@@ -426,6 +427,9 @@ DLCORE_INLINE auto typed(DType dtype, const F& f) {
 
 int64_t conv2d_workspace(const Conv2d& g, ConvPass pass) {
   return typed(g.dtype, [&]<class T>(T) {
+    if (is_winograd(g))
+      return pass == ConvPass::BackwardWeight ? WinogradGradient(g, nullptr).bytes()
+                                              : Winograd(g, pass == ConvPass::BackwardData, nullptr).bytes();
     return is_product(g)                      ? ConvProduct<T>(g, pass, nullptr).bytes()
            : pass == ConvPass::BackwardWeight ? WeightGradient<T>(g, nullptr).bytes()
                                               : Correlation<T>(g, pass == ConvPass::BackwardData, nullptr).bytes();
@@ -436,6 +440,8 @@ template <class T>
 void correlate(const Conv2d& g, ConvPass pass, const T* source, const T* w, const T* b, T* target, void* workspace) {
   const bool backward = pass == ConvPass::BackwardData;
   if (is_product(g)) return ConvProduct<T>(g, pass, workspace).run(backward, source, w, b, target);
+  if constexpr (sizeof(T) == 4)
+    if (is_winograd(g)) return Winograd(g, backward, workspace).run(source, w, b, target);
   Correlation<T>(g, backward, workspace).run(source, w, b, target);
 }
 
@@ -456,6 +462,8 @@ void conv2d_backward_data(const Conv2d& g, const void* dy, const void* w, void* 
 void conv2d_backward_weight(const Conv2d& g, const void* x, const void* dy, void* dw, void* db, void* workspace) {
   typed(g.dtype, [&]<class T>(T) {
     const T *in = static_cast<const T*>(x), *out = static_cast<const T*>(dy);
+    if constexpr (sizeof(T) == 4)
+      if (is_winograd(g)) return WinogradGradient(g, workspace).run(in, out, static_cast<T*>(dw), static_cast<T*>(db));
     if (is_product(g))
       ConvProduct<T>(g, ConvPass::BackwardWeight, workspace)
           .backward_weight(in, out, static_cast<T*>(dw), static_cast<T*>(db));

@@ -6,9 +6,9 @@
 //   forward          y[n]  = w x[n] + b
 //   backward_data    dx[n] = w^T dy[n]
 //   backward_weight  dw    = sum_n dy[n] x[n]^T
-#include "core/parallel.h"
 #include "kernels/conv.h"
 #include "kernels/cpu/arena.h"
+#include "kernels/cpu/conv_bias.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/window.h"
 
@@ -53,25 +53,10 @@ class ConvProduct {
     GemmBatch p = gradient();
     p.first.a = dy, p.first.b = x, p.first.c = dw;
     gemm(p, scratch_);
-    if (!db) return;
-    parallel_for(g_.oc, most(1, (1 << 14) / (g_.n * positions_ + 1)), [&](int64_t begin, int64_t end) {
-      for (int64_t k = begin; k < end; ++k) {
-        T total = 0;
-        for (int64_t i = 0; i < g_.n; ++i) total += sum(dy + (i * g_.oc + k) * positions_, positions_);
-        db[k] = total;
-      }
-    });
+    if (db) bias_gradient(dy, g_.n, g_.oc, positions_, db);
   }
 
  private:
-  static T sum(const T* x, int64_t n) {
-    using V = vec<T>;
-    V s(T(0));
-    int64_t i = 0;
-    for (; i + V::size <= n; i += V::size) s += V::load(x + i);
-    return total(s + V::load(x + i, n - i));
-  }
-
   GemmBatch product(bool backward) const {
     GemmBatch p{};
     Gemm& f = p.first;
