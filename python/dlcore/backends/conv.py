@@ -9,7 +9,10 @@ from .. import _core
 
 
 def winograd_enabled() -> bool:
-    """Whether float32 convolutions of 3x3 and stride 1 may use Winograd's tiles; ``DLCORE_WINOGRAD=0`` starts with no."""
+    """Whether float32 convolutions of 3x3 and stride 1 may use Winograd's tiles.
+
+    They may, unless ``DLCORE_WINOGRAD=0`` stands in the environment.
+    """
     return _core._winograd_enabled()
 
 
