@@ -22,6 +22,7 @@ def run_python(code, timeout=120, **env):
         text=True,
         timeout=timeout,
         env={**os.environ, **env},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
 
 

@@ -14,7 +14,7 @@ namespace dlcore::kernel {
 namespace {
 
 constexpr int64_t kScratchBytes = 4096;  // an operand's part of a tile
-constexpr int64_t kGrain = 1 << 15;      // elements a thread takes at a time
+constexpr int64_t kGrain = 1 << 15;      // elements a thread takes at a time, or a 16th of all: streams like to be long
 constexpr int64_t kLongRow = 1024;       // elements from which a row is worth a call of its own
 
 void swap_dims(ElementwiseLoop& l, int a, int b, int* order) {
@@ -106,7 +106,7 @@ class Tiles {
 
   void run() const {
     const int64_t tile = tile0_ * tile1_;
-    parallel_for(count_, std::max<int64_t>(kGrain / tile, 1),
+    parallel_for(count_, std::max({kGrain / tile, count_ / 16, int64_t{1}}),
                  [&](int64_t begin, int64_t end) { run_tiles(begin, end); });
   }
 
@@ -250,7 +250,7 @@ void run_elementwise(const KernelTable& table, ElementwiseOp op, DType compute, 
 }
 
 void run_row(Row row, int64_t n, DenseOperand y, const DenseOperand* x, int inputs, const double* params) {
-  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(n, std::max(kGrain, n / 16), [&](int64_t begin, int64_t end) {
     const void* at[kMaxElementwiseInputs];
     int step[kMaxElementwiseInputs];
     for (int k = 0; k < inputs; ++k) {

@@ -129,7 +129,7 @@ bool split(const Indexed& s, int dim, int64_t unit, const Body& body) {
   if (total <= kGrain) return body(Part{-1, 0, 0});
   int failed = 0;
   // Inside the space every piece goes through all indices again: then there are few pieces.
-  int64_t grain = max(unit, (kGrain * n + total - 1) / total);
+  int64_t grain = max(max(unit, n / 16), (kGrain * n + total - 1) / total);
   if (dim > 0) grain = max(grain, (n + 3) / 4);
   parallel_for(n, grain, [&](int64_t begin, int64_t end) {
     if (!body(Part{dim, begin, end})) __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
