@@ -20,8 +20,8 @@ namespace {
 // Whether Winograd's tiles pay: enough channels that the products outweigh the transforms, and enough tiles to read
 // the transformed filters for.
 inline bool is_winograd(const Conv2d& g) {
-  return g.winograd && g.dtype == DType::Float32 && g.kh == kFilter && g.kw == kFilter && g.stride_h == 1 && g.stride_w == 1 &&
-         g.dilation_h == 1 && g.dilation_w == 1 && g.groups == 1 && g.c >= 32 && g.oc >= 32 &&
+  return g.winograd && g.dtype == DType::Float32 && g.kh == kFilter && g.kw == kFilter && g.stride_h == 1 &&
+         g.stride_w == 1 && g.dilation_h == 1 && g.dilation_w == 1 && g.groups == 1 && g.c >= 32 && g.oc >= 32 &&
          g.n * ceil_div(g.oh, kTileOut) * ceil_div(g.ow, kTileOut) >= 16;
 }
 
