@@ -311,7 +311,9 @@ TEST_P(ReduceTest, ScansRunAlongOneDimension) {
                   extreme || !is_floating(dtype) ? 0 : unit(y_dtype) * std::fabs(want[i]) + u * (size + 1);
               ASSERT_TRUE(near(ref::load(y_dtype, y.data(), places[o][i]), want[i], bound))
                   << what << " " << o << ", " << i;
-              if (extreme) ASSERT_EQ(index[places[o][i]], from[i]) << what;
+              if (extreme) {
+                ASSERT_EQ(index[places[o][i]], from[i]) << what;
+              }
             }
           }
         }
