@@ -3,7 +3,7 @@
 #include "core/half.h"
 #include "core/launch.h"
 #include "kernels/registry.h"
-#include "ops/internal.h"
+#include "ops/layout.h"
 
 namespace dlcore {
 namespace {
@@ -120,14 +120,7 @@ Dims strides_of_format(const char* op, IntSpan sizes, const std::string& format)
                ": memory_format must be contiguous_format, channels_last or channels_last_3d but got ", format);
   DLCORE_CHECK(sizes.size() == n, RuntimeError, op, ": ", format, " needs a tensor of ", n,
                " dimensions but got shape ", sizes);
-  Dims strides(n, 1);
-  int64_t step = std::max<int64_t>(sizes[1], 1);
-  for (int64_t d = n - 1; d >= 2; --d) {
-    strides[d] = step;
-    step *= std::max<int64_t>(sizes[d], 1);
-  }
-  strides[0] = step;
-  return strides;
+  return layout_strides(sizes, Layout::ChannelsLast);
 }
 
 Tensor empty(IntSpan sizes, std::optional<DType> dtype) { return new_tensor(sizes, or_default(dtype)); }
