@@ -182,6 +182,7 @@ TEST(Conv, Engine) {  // enough channels for the matrix engine, with everything 
   check_both({2, 160, 12, 11, 140, 3, 2, 2, 3, 2, 1, 2, 1, 2});
   check_both({3, 96, 7, 7, 70, 1, 1});
   check_both({3, 81, 8, 7, 17, 1, 1, 2, 2});
+  check_both({2, 96, 2, 2, 80, 1, 1, 2, 2});  // a target of one position: another plan of the engine
   check_both({2, 66, 5, 6, 65, 5, 3, 4, 3, 2, 1});
 }
 

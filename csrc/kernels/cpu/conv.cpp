@@ -152,10 +152,13 @@ class Correlation {
   Slot take_slot(Arena& arena) const {
     const int64_t last = rows_ - (blocks_ - 1) * block_;
     int64_t workspace = 0;
+    const auto needed = [&](const Filter& f, int64_t rows) {
+      Gemm p = product(f, positions(rows));
+      p.a_packed = true;  // as `apply` has it: the engine's plan depends on it
+      return gemm_workspace({p});
+    };
     each_filter([&](const Filter& f) {
-      if (!by_engine_) return;
-      workspace = most(workspace, most(gemm_workspace({product(f, positions(block_))}),
-                                       gemm_workspace({product(f, positions(last))})));
+      if (by_engine_) workspace = most(workspace, most(needed(f, block_), needed(f, last)));
     });
     Slot s;
     s.block = arena.take<T>(channels_ * plane_ + kLanes<T>);
