@@ -9,6 +9,7 @@ void bind_activations(Ops& ops);
 void bind_elementwise(Ops& ops);
 void bind_indexing(Ops& ops);
 void bind_nn(Ops& ops);
+void bind_norm(Ops& ops);
 void bind_optim(Ops& ops);
 void bind_reduction(Ops& ops);
 void bind_loss(Ops& ops);
@@ -23,6 +24,7 @@ void bind_families(Ops& ops) {
   bind_activations(ops);
   bind_indexing(ops);
   bind_nn(ops);
+  bind_norm(ops);
   bind_optim(ops);
   bind_reduction(ops);
   bind_loss(ops);

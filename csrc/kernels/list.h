@@ -6,6 +6,7 @@
 #include "kernels/gemm.h"
 #include "kernels/index.h"
 #include "kernels/loss.h"
+#include "kernels/norm.h"
 #include "kernels/optim.h"
 #include "kernels/pool.h"
 #include "kernels/random.h"
@@ -82,6 +83,11 @@ namespace dlcore {
   KERNEL(max_pool2d_indices, void(const kernel::Pool2d&, const void* argmax, int64_t* indices))                       \
   KERNEL(avg_pool2d_forward, void(const kernel::Pool2d&, const void* x, void* y, void* workspace))                    \
   KERNEL(avg_pool2d_backward, void(const kernel::Pool2d&, const void* dy, void* dx, void* workspace))                 \
+  /* normalization: kernels/norm.h, kernels/cpu/norm*.cpp; with scratch of *_workspace bytes */                       \
+  KERNEL(channel_norm_workspace, int64_t(const kernel::ChannelNorm&, bool backward))                                  \
+  KERNEL(channel_norm_forward, void(const kernel::ChannelNorm&, const kernel::ChannelNormForward&, void*))            \
+  KERNEL(channel_norm_backward, void(const kernel::ChannelNorm&, const kernel::ChannelNormBackward&, void*))          \
+  KERNEL(running_statistics, void(const kernel::RunningStatistics&))                                                  \
   /* optimizer steps: kernels/optim.h, kernels/cpu/optim.cpp */                                                       \
   KERNEL(sgd_step, void(const kernel::Sgd&))                                                                          \
   KERNEL(adam_step, void(const kernel::Adam&))                                                                        \

@@ -8,6 +8,7 @@
 #include "dlcore/ops/linalg.h"
 #include "dlcore/ops/loss.h"
 #include "dlcore/ops/nn.h"
+#include "dlcore/ops/norm.h"
 #include "dlcore/ops/random.h"
 #include "dlcore/ops/reduction.h"
 #include "dlcore/ops/shape.h"

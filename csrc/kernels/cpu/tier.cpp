@@ -12,6 +12,7 @@ void fill_index(KernelTable& t);
 void fill_loss(KernelTable& t);
 void fill_mask(KernelTable& t);
 void fill_moments(KernelTable& t);
+void fill_norm_channel(KernelTable& t);
 void fill_optim(KernelTable& t);
 void fill_pair_loss(KernelTable& t);
 void fill_pool(KernelTable& t);
@@ -33,6 +34,7 @@ void fill_tier(KernelTable& t) {
   fill_loss(t);
   fill_mask(t);
   fill_moments(t);
+  fill_norm_channel(t);
   fill_optim(t);
   fill_pair_loss(t);
   fill_pool(t);

@@ -58,10 +58,13 @@ from .loss import (
     nll_loss,
     smooth_l1_loss,
 )
+from .normalization import batch_norm, batch_norm_act, group_norm, instance_norm
 from .pooling import avg_pool2d, max_pool2d
 
 __all__ = [
     "avg_pool2d",
+    "batch_norm",
+    "batch_norm_act",
     "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
@@ -74,6 +77,7 @@ __all__ = [
     "elu_",
     "gelu",
     "glu",
+    "group_norm",
     "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
@@ -81,6 +85,7 @@ __all__ = [
     "hardtanh",
     "hardtanh_",
     "huber_loss",
+    "instance_norm",
     "kl_div",
     "l1_loss",
     "leaky_relu",

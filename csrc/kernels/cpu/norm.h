@@ -1,0 +1,120 @@
+#pragma once
+// What normalization kernels share: moments that are joined without losing accuracy, and loops over vectors.
+#include "core/parallel.h"
+#include "kernels/cpu/arena.h"
+#include "kernels/norm.h"
+
+namespace dlcore::kernel::DLCORE_TIER {
+namespace {
+
+template <class T>
+DLCORE_INLINE T least(T a, T b) {
+  return a < b ? a : b;
+}
+template <class T>
+DLCORE_INLINE T most(T a, T b) {
+  return a > b ? a : b;
+}
+DLCORE_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+template <bool B>
+struct flag {
+  static constexpr bool value = B;
+};
+// f(flag) with a run-time flag made a compile-time one.
+template <class F>
+DLCORE_INLINE void choose(bool on, const F& f) {
+  on ? f(flag<true>{}) : f(flag<false>{});
+}
+
+// f(u, i, lanes) for all vectors of n elements; neighbours have different u < 4, so that sums need not wait.
+template <int L, class F>
+DLCORE_INLINE void vectors4(int64_t n, const F& f) {
+  int64_t i = 0;
+  for (; i + 4 * L <= n; i += 4 * L) {
+    f(0, i, L);
+    f(1, i + L, L);
+    f(2, i + 2 * L, L);
+    f(3, i + 3 * L, L);
+  }
+  int u = 0;
+  for (; i + L <= n; i += L) f(u++, i, L);
+  if (i < n) f(3, i, n - i);
+}
+
+template <class V>
+DLCORE_INLINE double sum4(const V (&s)[4]) {
+  return static_cast<double>(sum_lanes((s[0] + s[1]) + (s[2] + s[3])));
+}
+
+// ---- in float64
+
+using Wide = vec<double>;
+constexpr int kWideLanes = kLanes<double>;
+
+// Part h of v, kWideLanes of its lanes.
+template <int N>
+DLCORE_INLINE Wide widened(vec<float, N> v, int h) {
+  return convert<double>(h ? upper(v) : lower(v));
+}
+template <int N>
+DLCORE_INLINE Wide widened(vec<double, N> v, int) {
+  return v;
+}
+
+// to[i] += v[i], i < lanes
+template <class V>
+DLCORE_INLINE void add_widened(double* to, V v, int64_t lanes) {
+  for (int h = 0; h < V::size / kWideLanes; ++h) {
+    const int64_t n = lanes - h * kWideLanes;
+    if (n > 0) (Wide::load(to + h * kWideLanes, n) + widened(v, h)).store(to + h * kWideLanes, n);
+  }
+}
+
+// Mean and sum of squared deviations of na elements take in those of nb more, by Chan, Golub and LeVeque, "Updating
+// formulae and a pairwise algorithm for computing sample variances" (1979).
+template <class V>
+DLCORE_INLINE void join_moments(V& mean, V& m2, V mean_b, V m2_b, int64_t na, int64_t nb) {
+  const double share = static_cast<double>(nb) / static_cast<double>(na + nb);
+  const V delta = mean_b - mean;
+  mean = mean + delta * V(share);
+  m2 = m2 + (m2_b + delta * delta * V(static_cast<double>(na) * share));
+}
+
+// The same for arrays.
+DLCORE_INLINE void join_moments(double* mean, double* m2, const double* mean_b, const double* m2_b, int64_t n,
+                                int64_t na, int64_t nb) {
+  for (int64_t i = 0; i < n; i += kWideLanes) {
+    Wide m = Wide::load(mean + i, n - i), q = Wide::load(m2 + i, n - i);
+    join_moments(m, q, Wide::load(mean_b + i, n - i), Wide::load(m2_b + i, n - i), na, nb);
+    m.store(mean + i, n - i);
+    q.store(m2 + i, n - i);
+  }
+}
+
+// The same for nb elements whose deviations from `center` have the sums s and q: what rounding left in the center
+// comes out of s.
+template <class V>
+DLCORE_INLINE void join_deviations(double* mean, double* m2, int64_t lanes, V center, V s, V q, int64_t na,
+                                   int64_t nb) {
+  const Wide inverse(1 / static_cast<double>(nb));
+  for (int h = 0; h < V::size / kWideLanes; ++h) {
+    const int64_t at = h * kWideLanes, n = lanes - at;
+    if (n <= 0) return;
+    const Wide sum = widened(s, h), shift = sum * inverse;
+    Wide m = Wide::load(mean + at, n), m2_a = Wide::load(m2 + at, n);
+    join_moments(m, m2_a, widened(center, h) + shift, widened(q, h) - sum * shift, na, nb);
+    m.store(mean + at, n);
+    m2_a.store(m2 + at, n);
+  }
+}
+
+template <class T>
+DLCORE_INLINE double value(const void* x, int64_t i, double otherwise) {
+  return x ? static_cast<double>(static_cast<const T*>(x)[i]) : otherwise;
+}
+
+DLCORE_INLINE double inverse_root(double var, double eps) { return 1 / __builtin_sqrt(var + eps); }
+
+}  // namespace
+}  // namespace dlcore::kernel::DLCORE_TIER

@@ -1,0 +1,223 @@
+#pragma once
+// The two walks over images that normalization knows: by planes (channels-first) and by rows of channels
+// (channels-last). Each folds moments, folds two sums that an op names, and maps an op:
+//
+//   struct Op {
+//     using K = ...;                                        // vectors of coefficients
+//     K load(int64_t e, int64_t lanes) const;               // ... of entries e, e + 1, ...
+//     K repeat(int64_t e) const;                            // ... of entry e in all lanes
+//     void add(const K&, int64_t at, int64_t lanes, V& a, V& b) const;  // elements at, at + 1, ...
+//     void map(const K&, int64_t at, int64_t lanes) const;
+//   };
+#include "kernels/cpu/norm.h"
+
+namespace dlcore::kernel::DLCORE_TIER {
+namespace {
+
+constexpr int64_t kNormBlock = 1 << 11, kNormRows = 64;  // elements or rows between two additions in float64
+
+// How the work is cut, from the shape alone. A segment's statistics depend on nothing outside it. Its units (elements
+// of planes, or rows) come in chunks, unless there are many segments and each stays in the cache between the pass for
+// statistics and the pass that uses them.
+struct Cut {
+  static constexpr int64_t kChunk = 1 << 15, kChunks = 128, kMinRows = 2 * kNormRows, kWhole = 3 << 18, kMany = 16;
+
+  int64_t segments, units, chunk, chunks, grain;
+  bool whole;
+
+  // `bytes`: what a segment's passes read, all tensors together.
+  Cut(int64_t segments, int64_t units, int64_t unit_elements, int64_t bytes)
+      : segments(segments), units(units), whole(segments >= kMany && bytes <= kWhole) {
+    const int64_t least_units = unit_elements == 1 ? kChunk : most(kMinRows, ceil_div(kChunk, unit_elements));
+    chunk = whole ? units : least(units, most(least_units, ceil_div(units, kChunks)));
+    chunks = ceil_div(units, chunk);
+    grain = most<int64_t>(1, kChunk / (chunk * unit_elements));
+  }
+  // use(segment, chunk's number, first unit, one behind the last) for all; `backwards` begins with what the pass
+  // before read last.
+  template <class F>
+  void each_chunk(bool backwards, const F& use) const {
+    const int64_t n = segments * chunks;
+    parallel_for(n, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t k = backwards ? n - 1 - i : i, c = k % chunks;
+        use(k / chunks, c, c * chunk, least(units, (c + 1) * chunk));
+      }
+    });
+  }
+};
+
+// ---- channels-first: a segment is the planes that share a statistic, its units their elements
+
+template <class T>
+struct Planes {
+  using V = vec<T>;
+  static constexpr int L = kLanes<T>;
+  static constexpr bool kMomentsByEntry = false;  // moments of a segment are one pair
+  const ChannelNorm& g;
+  const int64_t planes, entries;  // of a segment; the planes of one entry share coefficients
+  const Cut cut;
+
+  Planes(const ChannelNorm& g, int tensors)
+      : g(g),
+        planes(g.per_image ? g.group : g.images),
+        entries(g.group),
+        cut(g.stats(), planes * g.places, 1, planes * g.places * tensors * static_cast<int64_t>(sizeof(T))) {}
+
+  // use(entry, offset, n): the runs that units [begin, end) consist of
+  template <class F>
+  DLCORE_INLINE void each_run(int64_t segment, int64_t begin, int64_t end, const F& use) const {
+    int64_t plane = begin / g.places, at = begin - plane * g.places;
+    for (int64_t left = end - begin; left > 0; ++plane, at = 0) {
+      const int64_t n = least(g.places - at, left);
+      if (g.per_image)
+        use(segment * g.group + plane, (segment * g.group + plane) * g.places + at, n);
+      else
+        use(segment, (plane * g.channels + segment) * g.places + at, n);
+      left -= n;
+    }
+  }
+
+  [[gnu::flatten]] void moments(const T* x, int64_t segment, int64_t begin, int64_t end, double* mean,
+                                double* m2) const {
+    *mean = *m2 = 0;
+    for (int64_t i = begin; i < end; i += kNormBlock) {
+      const int64_t last = least(i + kNormBlock, end);
+      V s[4] = {V(T(0)), V(T(0)), V(T(0)), V(T(0))};
+      each_run(segment, i, last, [&](int64_t, int64_t at, int64_t n) {
+        vectors4<L>(n, [&](int u, int64_t j, int64_t lanes) { s[u] += V::load(x + at + j, lanes); });
+      });
+      const double count = static_cast<double>(last - i);
+      const T c = static_cast<T>(sum4(s) / count);
+      V q[4];
+      for (int u = 0; u < 4; ++u) s[u] = q[u] = V(T(0));
+      each_run(segment, i, last, [&](int64_t, int64_t at, int64_t n) {
+        vectors4<L>(n, [&](int u, int64_t j, int64_t lanes) {
+          const V d = V::load(x + at + j, lanes, c) - V(c);
+          s[u] += d;
+          q[u] = fma(d, d, q[u]);
+        });
+      });
+      const double shift = sum4(s) / count;
+      join_moments(*mean, *m2, static_cast<double>(c) + shift, sum4(q) - count * shift * shift, i - begin, last - i);
+    }
+  }
+
+  // a[e], b[e]: sums over units [begin, end) of each of the segment's entries.
+  template <class Op>
+  [[gnu::flatten]] void sums(const Op& op, int64_t segment, int64_t begin, int64_t end, double* a, double* b) const {
+    for (int64_t e = 0; e < entries; ++e) a[e] = b[e] = 0;
+    for (int64_t i = begin; i < end; i += kNormBlock)
+      each_run(segment, i, least(i + kNormBlock, end), [&](int64_t e, int64_t at, int64_t n) {
+        const auto k = op.repeat(e);
+        V s[4], t[4];
+        for (int u = 0; u < 4; ++u) s[u] = t[u] = V(T(0));
+        vectors4<L>(n, [&](int u, int64_t j, int64_t lanes) { op.add(k, at + j, lanes, s[u], t[u]); });
+        a[e - segment * entries] += sum4(s);
+        b[e - segment * entries] += sum4(t);
+      });
+  }
+
+  template <class Op>
+  [[gnu::flatten]] void map(const Op& op, int64_t segment, int64_t begin, int64_t end) const {
+    each_run(segment, begin, end, [&](int64_t e, int64_t at, int64_t n) {
+      const auto k = op.repeat(e);
+      vectors4<L>(n, [&](int, int64_t j, int64_t lanes) { op.map(k, at + j, lanes); });
+    });
+  }
+};
+
+// ---- channels-last: a segment is an image, or all of them; its units are rows of channels
+
+template <class T>
+struct Rows {
+  using V = vec<T>;
+  static constexpr int L = kLanes<T>, kMapRows = 4;
+  static constexpr bool kMomentsByEntry = true;
+  const ChannelNorm& g;
+  const int64_t entries;
+  const Cut cut;
+
+  Rows(const ChannelNorm& g, int tensors)
+      : g(g),
+        entries(g.channels),
+        cut(g.per_image ? g.images : 1, (g.per_image ? 1 : g.images) * g.places, g.channels,
+            (g.per_image ? 1 : g.images) * g.places * g.channels * tensors * static_cast<int64_t>(sizeof(T))) {}
+
+  int64_t offset(int64_t segment, int64_t row) const { return (segment * cut.units + row) * g.channels; }
+
+  // use(ints<U>, channel, lanes): U vectors of neighbouring channels; a single last one may be partial.
+  template <int U, class F>
+  DLCORE_INLINE void each_columns(const F& use) const {
+    int64_t c = 0;
+    for (; c + U * L <= g.channels; c += U * L) use(ints<U>{}, c, L);
+    if constexpr (U > 1)
+      for (; c + L <= g.channels; c += L) use(ints<1>{}, c, L);
+    if (c < g.channels) use(ints<1>{}, c, g.channels - c);
+  }
+
+  [[gnu::flatten]] void moments(const T* x, int64_t segment, int64_t begin, int64_t end, double* mean,
+                                double* m2) const {
+    for (int64_t c = 0; c < g.channels; ++c) mean[c] = m2[c] = 0;
+    for (int64_t row = begin; row < end; row += kNormRows) {
+      const int64_t rows = least(kNormRows, end - row);
+      const V inverse(T(1) / static_cast<T>(rows));
+      each_columns<4>([&]<int U>(ints<U>, int64_t c, int64_t lanes) {
+        const T* from = x + offset(segment, row) + c;
+        V s[U], q[U], center[U];
+        for (int u = 0; u < U; ++u) s[u] = V(T(0));
+        for (int64_t r = 0; r < rows; ++r)
+          for (int u = 0; u < U; ++u) s[u] += V::load(from + r * g.channels + u * L, lanes);
+        for (int u = 0; u < U; ++u) {
+          center[u] = s[u] * inverse;
+          s[u] = q[u] = V(T(0));
+        }
+        for (int64_t r = 0; r < rows; ++r)
+          for (int u = 0; u < U; ++u) {
+            const V d = V::load(from + r * g.channels + u * L, lanes) - center[u];
+            s[u] += d;
+            q[u] = fma(d, d, q[u]);
+          }
+        for (int u = 0; u < U; ++u)
+          join_deviations(mean + c + u * L, m2 + c + u * L, lanes, center[u], s[u], q[u], row - begin, rows);
+      });
+    }
+  }
+
+  template <class Op>
+  [[gnu::flatten]] void sums(const Op& op, int64_t segment, int64_t begin, int64_t end, double* a, double* b) const {
+    for (int64_t c = 0; c < g.channels; ++c) a[c] = b[c] = 0;
+    for (int64_t row = begin; row < end; row += kNormRows) {
+      const int64_t rows = least(kNormRows, end - row);
+      each_columns<4>([&]<int U>(ints<U>, int64_t c, int64_t lanes) {
+        typename Op::K k[U];
+        V s[U], t[U];
+        for (int u = 0; u < U; ++u) {
+          k[u] = op.load(segment * entries + c + u * L, lanes);
+          s[u] = t[u] = V(T(0));
+        }
+        const int64_t at = offset(segment, row) + c;
+        for (int64_t r = 0; r < rows; ++r)
+          for (int u = 0; u < U; ++u) op.add(k[u], at + r * g.channels + u * L, lanes, s[u], t[u]);
+        for (int u = 0; u < U; ++u) {
+          add_widened(a + c + u * L, s[u], lanes);
+          add_widened(b + c + u * L, t[u], lanes);
+        }
+      });
+    }
+  }
+
+  template <class Op>
+  [[gnu::flatten]] void map(const Op& op, int64_t segment, int64_t begin, int64_t end) const {
+    for (int64_t row = begin; row < end; row += kMapRows) {
+      const int64_t at = offset(segment, row), rows = least<int64_t>(kMapRows, end - row);
+      each_columns<1>([&](ints<1>, int64_t c, int64_t lanes) {
+        const auto k = op.load(segment * entries + c, lanes);
+        for (int64_t r = 0; r < rows; ++r) op.map(k, at + r * g.channels + c, lanes);
+      });
+    }
+  }
+};
+
+}  // namespace
+}  // namespace dlcore::kernel::DLCORE_TIER

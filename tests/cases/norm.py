@@ -1,0 +1,145 @@
+"""Normalization."""
+
+import numpy as np
+
+from . import arr, case, uniform
+
+EPS = 1e-5
+
+
+def normalized(x, axes, mean=None, var=None, eps=EPS):
+    mean = x.mean(axes, keepdims=True) if mean is None else mean
+    var = ((x - mean) ** 2).mean(axes, keepdims=True) if var is None else var
+    return (x - mean) / np.sqrt(var + eps)
+
+
+def per_channel(v, x):
+    return v.reshape(1, -1, *[1] * (x.ndim - 2))
+
+
+def affine(y, weight, bias):
+    return y * per_channel(weight, y) + per_channel(bias, y)
+
+
+# ---- batch; sums of n terms, and the result's own few roundings
+
+SHAPES = [(5, 3), (4, 17, 2), (3, 16, 4, 4), (2, 5, 3, 7), (2, 3, 2, 3, 4), (1, 33, 6, 5), (70, 2, 3, 1)]
+for shape in SHAPES:
+    c, n = shape[1], int(np.prod(shape)) // shape[1]
+    case(
+        "batch_norm",
+        lambda d, x, w, b: d.nn.functional.batch_norm(x, None, None, w, b, training=True),
+        [arr(*shape), arr(c), arr(c)],
+        lambda x, w, b: affine(normalized(x, (0, *range(2, x.ndim))), w, b),
+        length=n + 8,
+        gradgrad=n <= 48,
+    )
+    case(
+        "batch_norm",
+        lambda d, x, w, b, m, v: d.nn.functional.batch_norm(x, m, v, w, b),
+        [arr(*shape), arr(c), arr(c), arr(c, grad=False), uniform(c, low=0.5, high=2, grad=False)],
+        lambda x, w, b, m, v: affine(normalized(x, None, per_channel(m, x), per_channel(v, x)), w, b),
+        length=8 + n,  # a gradient's sum
+        gradgrad=n <= 48,
+        id=f"batch_norm-evaluation-{shape}",
+    )
+case(
+    "batch_norm",
+    lambda d, x, w: d.nn.functional.batch_norm(x, None, None, w, None, True, eps=0.5),
+    [arr(6, 4, 5), arr(4)],
+    lambda x, w: normalized(x, (0, 2), eps=0.5) * per_channel(w, x),
+    length=38,
+)
+
+
+def channels_last(x):
+    """The same values with the channels innermost in memory."""
+    return x.movedim(1, -1).contiguous().movedim(-1, 1)
+
+
+for shape in [(3, 16, 4, 4), (2, 5, 3, 7), (9, 70, 3, 3), (2, 3, 2, 3, 4)]:
+    case(
+        "batch_norm",
+        lambda d, x, w, b: d.nn.functional.batch_norm(channels_last(x), None, None, w, b, training=True),
+        [arr(*shape), arr(shape[1]), arr(shape[1])],
+        lambda x, w, b: affine(normalized(x, (0, *range(2, x.ndim))), w, b),
+        length=int(np.prod(shape)) // shape[1] + 8,
+        gradgrad=shape[0] == 2,
+        id=f"batch_norm-channels_last-{shape}",
+    )
+
+
+# ---- batch with its activation and residual: dlcore's own; elsewhere what its users write
+
+
+def batch_norm_act(d, x, w, b, residual=None, activation="relu"):
+    f = d.nn.functional
+    if hasattr(f, "batch_norm_act"):
+        return f.batch_norm_act(x, None, None, w, b, True, residual=residual, activation=activation)
+    y = f.batch_norm(x, None, None, w, b, True)
+    y = y if residual is None else y + residual
+    return d.relu(y) if activation == "relu" else y
+
+
+for order in (lambda x: x, channels_last):
+    for shape in [(3, 16, 4, 4), (2, 5, 3, 7), (5, 3)]:
+        layout = {"length": int(np.prod(shape)) // shape[1] + 8, "gradgrad": shape[0] == 2}
+        if len(shape) == 2 and order is channels_last:
+            continue
+        case(
+            "batch_norm_act",
+            lambda d, x, w, b, order=order: batch_norm_act(d, order(x), w, b),
+            [arr(*shape), arr(shape[1]), arr(shape[1])],
+            lambda x, w, b: np.maximum(affine(normalized(x, (0, *range(2, x.ndim))), w, b), 0),
+            **layout,
+        )
+        for activation in ("relu", "none"):
+            case(
+                "batch_norm_act",
+                lambda d, x, w, b, r, order=order, activation=activation: batch_norm_act(
+                    d, order(x), w, b, order(r), activation
+                ),
+                [arr(*shape), arr(shape[1]), arr(shape[1]), arr(*shape)],
+                lambda x, w, b, r, activation=activation: np.maximum(
+                    affine(normalized(x, (0, *range(2, x.ndim))), w, b) + r, 0 if activation == "relu" else -np.inf
+                ),
+                **layout,
+            )
+
+
+# ---- instance and group
+
+
+def grouped(x, groups):
+    return normalized(x.reshape(x.shape[0], groups, -1), 2).reshape(x.shape)
+
+
+for order in (lambda x: x, channels_last):
+    for shape in [(2, 3, 5), (3, 16, 4, 4), (1, 5, 3, 7), (2, 4, 2, 3, 4), (18, 2, 3, 3)]:
+        if len(shape) == 3 and order is channels_last:
+            continue
+        c, n = shape[1], int(np.prod(shape[2:]))
+        case(
+            "instance_norm",
+            lambda d, x, w, b, order=order: d.nn.functional.instance_norm(order(x), weight=w, bias=b),
+            [arr(*shape), arr(c), arr(c)],
+            lambda x, w, b: affine(normalized(x, tuple(range(2, x.ndim))), w, b),
+            length=n * shape[0] + 8,
+            gradgrad=shape[0] == 1,
+        )
+        for groups in {1, c if n > 1 else 1, 2 if c % 2 == 0 else 1}:
+            case(
+                "group_norm",
+                lambda d, x, w, b, order=order, groups=groups: d.nn.functional.group_norm(order(x), groups, w, b),
+                [arr(*shape), arr(c), arr(c)],
+                lambda x, w, b, groups=groups: affine(grouped(x, groups), w, b),
+                length=n * max(shape[0], c // groups) + 8,
+                gradgrad=shape[0] == 1,
+            )
+case(
+    "group_norm",
+    lambda d, x: d.nn.functional.group_norm(x, 3, eps=0.1),
+    [arr(7, 6)],
+    lambda x: normalized(x.reshape(7, 3, 2), 2, eps=0.1).reshape(7, 6),
+    length=10,
+)
