@@ -104,7 +104,7 @@ def same_result(row, calls) -> None:
 
 def run(mine, theirs, rounds: int, block_s: float, pause_s: float) -> tuple[float, float]:
     """Seconds a call takes in dlcore, and in PyTorch (its best layout)."""
-    calls = [mine.make(dlcore)] + [theirs.make(torch, **layout) for layout in theirs.torch_layouts]
+    calls = [mine.make(dlcore, **mine.layout)] + [theirs.make(torch, **layout) for layout in theirs.torch_layouts]
     same_result(mine, calls)  # in a function of its own: results that stay alive change what a call costs
     timers = [Timer(call, block_s) for call in calls]
     gc.collect()

@@ -25,9 +25,8 @@ class Row:
     make: Callable  # make(d, **layout) -> call
     length: int  # roundings that add up in one element of the result: the comparison allows 8 eps times its root
     dtype: str = "float32"
-    torch_layouts: list[dict] = field(
-        default_factory=lambda: [{}]
-    )  # keyword arguments of make; PyTorch's best one counts
+    layout: dict = field(default_factory=dict)  # keyword arguments of make for dlcore
+    torch_layouts: list[dict] = field(default_factory=lambda: [{}])  # the same for PyTorch, whose best one counts
     calls: int = 1  # calls before results are compared: training steps
 
 

@@ -78,6 +78,8 @@ for group, layers in LAYERS.items():
                     group,
                     f"{network} {batch}x{channels}x{size}x{size} to {out}{', and backward' if backward else ''}",
                     convolution(batch, channels, size, out, kernel, backward, **options),
+                    # what a network hands on: its input as it comes, then what its convolutions gave
+                    layout={"channels_last": channels >= 16},
                     length=max(channels * kernel * kernel // options.get("groups", 1), positions if backward else 1),
                     torch_layouts=[{}, {"channels_last": True}],
                 )

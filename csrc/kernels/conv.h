@@ -23,8 +23,16 @@ struct Conv2d {
   int64_t oh, ow;                                                    // y:  (n, oc, oh, ow)
   int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;  // the padding above and to the left
   int64_t groups;
-  bool winograd;  // whether 3x3 kernels of stride 1 may round as Winograd's tiles do (Float32)
+  bool winograd;       // whether 3x3 kernels of stride 1 may round as Winograd's tiles do (Float32)
+  bool channels_last;  // whether x and y and their gradients lie as (n, h, w, c); w is as it always is
 };
+
+// Whether x and y had better lie channels-last: enough channels to fill the registers, in each group.
+constexpr int64_t kChannelsLastStride = 4;  // at most
+inline bool conv2d_prefers_channels_last(const Conv2d& g) {
+  if (g.n * g.c * g.h * g.w == 0 || g.stride_h > kChannelsLastStride || g.stride_w > kChannelsLastStride) return false;
+  return g.groups == 1 ? g.oc >= 32 && (g.c >= 16 || g.c <= 4) : g.oc / g.groups >= 16 && g.c / g.groups >= 16;
+}
 
 enum class ConvPass : uint8_t { Forward, BackwardData, BackwardWeight };
 

@@ -5,7 +5,7 @@
 #include "core/launch.h"
 #include "dlcore/backends.h"
 #include "kernels/registry.h"
-#include "ops/internal.h"
+#include "ops/layout.h"
 
 namespace dlcore {
 namespace {
@@ -18,6 +18,8 @@ Cost cost(const Conv2d& g) {
   const auto taps = static_cast<double>(g.c / g.groups * g.kh * g.kw);
   return {(x + y + taps * static_cast<double>(g.oc)) * static_cast<double>(item_size(g.dtype)), 2 * y * taps};
 }
+
+Layout layout_of(const Conv2d& g) { return g.channels_last ? Layout::ChannelsLast : Layout::ChannelsFirst; }
 
 // The three products of a convolution, each linear in both of its tensors, so that their gradients are each other:
 //
@@ -41,15 +43,15 @@ Tensor weight_gradient(const Tensor& x, const Tensor& dy, const Conv2d& g, Tenso
 }
 
 Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2d& g) {
-  const Tensor x = contiguous(input), w = contiguous(weight), b = bias.defined() ? contiguous(bias) : bias;
-  Tensor y = new_tensor({g.n, g.oc, g.oh, g.ow}, g.dtype);
+  const Tensor x = to_layout(input, layout_of(g)), w = contiguous(weight), b = bias.defined() ? contiguous(bias) : bias;
+  Tensor y = new_tensor({g.n, g.oc, g.oh, g.ow}, layout_of(g), g.dtype);
   launch("conv2d", cost(g), [&] {
     const Workspace scratch(kernels().conv2d_workspace(g, ConvPass::Forward));
     kernels().conv2d_forward(g, x.raw_data(), w.raw_data(), b.defined() ? b.raw_data() : nullptr, y.raw_data(),
                              scratch.data());
   });
   record("conv2d", y, {x, w, b}, [x = Saved(x), w = Saved(w), g](Gradients& grads) {
-    const Tensor dy = contiguous(grads.dy());
+    const Tensor dy = to_layout(grads.dy(), layout_of(g));
     const bool fused = !is_grad_enabled() && grads.needs(1);  // the loop over dy gives db too
     Tensor db;
     grads.set(0, [&] { return conv_data(dy, w(), g); });
@@ -62,8 +64,8 @@ Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, const
 }
 
 Tensor conv_data(const Tensor& output, const Tensor& weight, const Conv2d& g) {
-  const Tensor dy = contiguous(output), w = contiguous(weight);
-  Tensor dx = new_tensor({g.n, g.c, g.h, g.w}, g.dtype);
+  const Tensor dy = to_layout(output, layout_of(g)), w = contiguous(weight);
+  Tensor dx = new_tensor({g.n, g.c, g.h, g.w}, layout_of(g), g.dtype);
   launch("conv2d_backward_data", cost(g), [&] {
     const Workspace scratch(kernels().conv2d_workspace(g, ConvPass::BackwardData));
     kernels().conv2d_backward_data(g, dy.raw_data(), w.raw_data(), dx.raw_data(), scratch.data());
@@ -77,7 +79,7 @@ Tensor conv_data(const Tensor& output, const Tensor& weight, const Conv2d& g) {
 }
 
 Tensor conv_weight(const Tensor& input, const Tensor& output, const Conv2d& g) {
-  const Tensor x = contiguous(input), dy = contiguous(output);
+  const Tensor x = to_layout(input, layout_of(g)), dy = to_layout(output, layout_of(g));
   Tensor dw = weight_gradient(x, dy, g, nullptr);
   record("conv2d_backward_weight", dw, {x, dy}, [x = Saved(x), dy = Saved(dy), g](Gradients& grads) {
     const Tensor ddw = grads.dy();
@@ -145,6 +147,7 @@ Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor& bias, P
   const Geometry w = axis(g.w, g.kw, stride.w, total.w, dilation.w, input, weight);
   g.oh = h.out, g.stride_h = h.stride, g.dilation_h = h.dilation;
   g.ow = w.out, g.stride_w = w.stride, g.dilation_w = w.dilation;
+  g.channels_last = kernel::conv2d_prefers_channels_last(g);
   return conv(input, weight, bias, g);
 }
 

@@ -29,6 +29,7 @@ struct Case {
   int64_t stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1, groups = 1;
   int64_t more_pad = 0;  // below and to the right, beyond pad_h and pad_w
   bool winograd = true;
+  bool channels_last = false;
 };
 
 template <class T>
@@ -40,6 +41,7 @@ Conv2d geometry(const Case& t) {
   g.dilation_h = t.dilation_h, g.dilation_w = t.dilation_w, g.groups = t.groups;
   g.oh = (t.h + 2 * t.pad_h + t.more_pad - t.dilation_h * (t.kh - 1) - 1) / t.stride_h + 1;
   g.winograd = t.winograd;
+  g.channels_last = t.channels_last;
   g.ow = (t.w + 2 * t.pad_w + t.more_pad - t.dilation_w * (t.kw - 1) - 1) / t.stride_w + 1;
   return g;
 }
@@ -48,7 +50,8 @@ std::string text(const Case& t) {
   std::ostringstream s;
   s << "n " << t.n << " c " << t.c << " h " << t.h << " w " << t.w << " oc " << t.oc << " k " << t.kh << "x" << t.kw
     << " stride " << t.stride_h << "," << t.stride_w << " pad " << t.pad_h << "," << t.pad_w << "+" << t.more_pad
-    << " dilation " << t.dilation_h << "," << t.dilation_w << " groups " << t.groups;
+    << " dilation " << t.dilation_h << "," << t.dilation_w << " groups " << t.groups
+    << (t.channels_last ? " channels last" : "");
   return s.str();
 }
 
@@ -58,7 +61,15 @@ void randomize(Guarded<T>& x, std::mt19937& rng) {
   for (T& v : x) v = static_cast<float>(u(rng));  // the same numbers in either type: they share a reference
 }
 
-// Everything that one geometry needs.
+// (n, rows, cols) -> (n, cols, rows)
+template <class T>
+void swap_axes(Guarded<T>& x, int64_t n, int64_t rows, int64_t cols) {
+  const std::vector<T> from(x.begin(), x.end());
+  for (int64_t i = 0; i < n * rows * cols; ++i)
+    x[(i / (rows * cols) * cols + i % cols) * rows + i / cols % rows] = from[static_cast<size_t>(i)];
+}
+
+// Everything that one geometry needs. Outside of `run` all images are channels-first.
 template <class T>
 struct Buffers {
   Conv2d g;
@@ -83,11 +94,18 @@ struct Buffers {
       for (T& e : *v) e = std::numeric_limits<T>::quiet_NaN();
   }
   void run(const KernelTable& table) {
+    if (g.channels_last) {
+      swap_axes(x, g.n, g.c, g.h * g.w);
+      swap_axes(dy, g.n, g.oc, g.oh * g.ow);
+    }
     const auto scratch = [&](ConvPass pass) { return Scratch(table.conv2d_workspace(g, pass)); };
     table.conv2d_forward(g, x.data(), w.data(), b.data(), y.data(), scratch(ConvPass::Forward).data());
     table.conv2d_backward_data(g, dy.data(), w.data(), dx.data(), scratch(ConvPass::BackwardData).data());
     table.conv2d_backward_weight(g, x.data(), dy.data(), dw.data(), db.data(),
                                  scratch(ConvPass::BackwardWeight).data());
+    if (!g.channels_last) return;
+    for (Guarded<T>* v : {&x, &dx}) swap_axes(*v, g.n, g.h * g.w, g.c);
+    for (Guarded<T>* v : {&y, &dy}) swap_axes(*v, g.n, g.oh * g.ow, g.oc);
   }
   void run_reference() {
     ref::conv2d_forward(g, x.data(), w.data(), b.data(), y.data());
@@ -140,15 +158,24 @@ void compare(const Case& t, const Reference& r) {
   }
 }
 
+// In both orders, where there are channels-last kernels.
+template <class T>
+void check(const Case& t, const Reference& r) {
+  compare<T>(t, r);
+  Case last = t;
+  last.channels_last = true;
+  const bool exists = t.n * t.c > 0 && std::max(t.stride_h, t.stride_w) <= dlcore::kernel::kChannelsLastStride;
+  if (exists) compare<T>(last, r);
+}
 template <class T>
 void check(const Case& t) {
-  compare<T>(t, Reference(t));
+  check<T>(t, Reference(t));
 }
 
 void check_both(const Case& t) {
   const Reference r(t);
-  compare<float>(t, r);
-  compare<double>(t, r);
+  check<float>(t, r);
+  check<double>(t, r);
 }
 
 TEST(Conv, Kernels) {
@@ -184,6 +211,7 @@ TEST(Conv, Engine) {  // enough channels for the matrix engine, with everything 
   check_both({3, 81, 8, 7, 17, 1, 1, 2, 2});
   check_both({2, 96, 2, 2, 80, 1, 1, 2, 2});  // a target of one position: another plan of the engine
   check_both({2, 66, 5, 6, 65, 5, 3, 4, 3, 2, 1});
+  check_both({9, 40, 2, 2, 50, 3, 3, 2, 2, 1, 1});  // several images in a block
 }
 
 // |error| <= 16 eps sqrt(terms / 9) times the root of the mean square of the exact results (docs/convolution.md), and
@@ -194,13 +222,17 @@ TEST(Conv, Winograd) {
   std::vector<Case> cases = {{1, 32, 16, 16, 32, 3, 3, 1, 1, 1, 1},
                              {20, 40, 7, 7, 33, 3, 3, 1, 1, 1, 1},
                              {2, 33, 13, 30, 70, 3, 3},
-                             {1, 64, 3, 70, 32, 3, 3, 1, 1, 1, 1},
+                             {3, 64, 3, 70, 32, 3, 3, 1, 1, 1, 1},
                              {1, 32, 20, 21, 47, 3, 3, 1, 1, 5, 4},
                              {1, 160, 14, 15, 130, 3, 3, 1, 1, 2, 0},
                              {17, 32, 1, 2, 35, 3, 3, 1, 1, 1, 1}};
   for (int i = 0; i < 12; ++i)
     cases.push_back(
         {pick(1, 4), pick(32, 50), pick(3, 24), pick(3, 40), pick(32, 50), 3, 3, 1, 1, pick(0, 3), pick(0, 3)});
+  for (size_t i = cases.size(); i-- > 0;) {
+    cases.push_back(cases[i]);
+    cases.back().channels_last = true;
+  }
   for (const Case& t : cases) {
     const Reference r(t);
     Case direct = t;
@@ -271,8 +303,13 @@ TEST(Conv, SameBitsForAnyThreads) {
   const Case cases[] = {{64, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2},   {33, 6, 14, 14, 16, 5, 5},
                         {9, 32, 20, 20, 40, 3, 3, 2, 2, 1, 1},  {1, 80, 28, 28, 72, 3, 3, 1, 1, 1, 1},
                         {3, 160, 14, 14, 40, 3, 3, 1, 1, 1, 1}, {4, 16, 30, 30, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16}};
+  std::vector<Case> all(std::begin(cases), std::end(cases));
+  for (Case t : cases) {
+    t.channels_last = true;
+    all.push_back(t);
+  }
   const int threads = dlcore::get_num_threads();
-  for (const Case& t : cases) {
+  for (const Case& t : all) {
     Buffers<float> b(t);
     for (const std::string& tier : dlcore::available_tiers()) {
       std::vector<std::vector<float>> first;

@@ -22,7 +22,7 @@ namespace {
 inline bool is_winograd(const Conv2d& g) {
   return g.winograd && g.dtype == DType::Float32 && g.kh == kFilter && g.kw == kFilter && g.stride_h == 1 &&
          g.stride_w == 1 && g.dilation_h == 1 && g.dilation_w == 1 && g.groups == 1 && g.c >= 32 && g.oc >= 32 &&
-         g.n * ceil_div(g.oh, kTileOut) * ceil_div(g.ow, kTileOut) >= 16;
+         g.n * ceil_div(g.oh, kTileOut) * ceil_div(g.ow, kTileOut) >= 48;
 }
 
 // to[(i cols + j) lanes + c] = image[c, y + i, x + j], 0 outside of the image; image is (channels, h, w).
@@ -45,6 +45,27 @@ void load_window(const T* image, int64_t channels, int64_t h, int64_t w, int64_t
         transpose(block);
         for (int64_t l = 0; l < columns; ++l) block[l].store(to + (left + j + l) * lanes + c);
       }
+  }
+}
+
+// The same of an image (h, w, channels).
+template <class T>
+void load_window_channels_last(const T* image, int64_t channels, int64_t h, int64_t w, int64_t y, int64_t x,
+                               int64_t rows, int64_t cols, T* to, int64_t lanes) {
+  const int64_t left = least(cols, most(0, -x)), from = most(0, x);
+  for (int64_t i = 0; i < rows; ++i, ++y, to += cols * lanes) {
+    const int64_t width = y < 0 || y >= h ? 0 : most(0, least(w - from, cols - left));
+    fill(to, left * lanes, T(0));
+    fill(to + (left + width) * lanes, (cols - left - width) * lanes, T(0));
+    const T* row = image + (y * w + from) * channels;
+    if (channels == lanes) {
+      copy(to + left * lanes, row, width * lanes);
+      continue;
+    }
+    for (int64_t j = 0; j < width; ++j) {
+      copy(to + (left + j) * lanes, row + j * channels, channels);
+      fill(to + (left + j) * lanes + channels, lanes - channels, T(0));
+    }
   }
 }
 
@@ -84,6 +105,7 @@ class Winograd {
  public:
   Winograd(const Conv2d& g, bool backward, void* workspace)
       : backward_(backward),
+        channels_last_(g.channels_last),
         images_(g.n),
         in_h_(backward ? g.oh : g.h),
         in_w_(backward ? g.ow : g.w),
@@ -144,7 +166,7 @@ class Winograd {
         multiply(slot, images * rows * tiles_x_, k);
         for (int64_t i = 0; i < images; ++i) {
           transform_output(slot, i * rows * tiles_x_, rows, k, bias ? bias + part : nullptr);
-          store_rows(slot.rows, first, rows, k, target + ((image + i) * out_ + part) * out_h_ * out_w_);
+          store_rows(slot.rows, first, rows, k, target + (image + i) * out_ * out_h_ * out_w_);
         }
       }
     });
@@ -225,8 +247,9 @@ class Winograd {
 
   // The padded input rows of tile rows [first, first + rows) of an image, channels last.
   void load_rows(const T* image, int64_t first, int64_t rows, T* to) const {
-    load_window(image, in_, in_h_, in_w_, first * kTileOut - pad_h_, -pad_w_, rows * kTileOut + kFilter - 1, row_, to,
-                in_lanes_);
+    const auto load = channels_last_ ? load_window_channels_last<T> : load_window<T>;
+    load(image, in_, in_h_, in_w_, first * kTileOut - pad_h_, -pad_w_, rows * kTileOut + kFilter - 1, row_, to,
+         in_lanes_);
   }
 
   // V of the tiles of an image's rows, from tile `at` on.
@@ -262,19 +285,26 @@ class Winograd {
   // Those rows to their places in an image.
   void store_rows(const T* from, int64_t first, int64_t rows, Columns k, T* image) const {
     const int64_t width = tiles_x_ * kTileOut;
-    for (int64_t r = 0; r < least(rows * kTileOut, out_h_ - first * kTileOut); ++r, from += width * part_)
+    const int64_t y = first * kTileOut, height = least(rows * kTileOut, out_h_ - y);
+    if (channels_last_) {
+      for (int64_t r = 0; r < height; ++r, from += width * part_)
+        for (int64_t j = 0; j < out_w_; ++j)
+          copy(image + ((y + r) * out_w_ + j) * out_ + k.first, from + j * part_, k.count);
+      return;
+    }
+    for (int64_t r = 0; r < height; ++r, from += width * part_)
       for (int64_t c = 0; c < k.count; c += L)
         for (int64_t j = 0; j < out_w_; j += L) {
           V x[L];
           for (int64_t l = 0; l < L; ++l) x[l] = j + l < width ? V::load(from + (j + l) * part_ + c) : V(T(0));
           transpose(x);
-          T* to = image + (c * out_h_ + first * kTileOut + r) * out_w_ + j;
+          T* to = image + ((k.first + c) * out_h_ + y + r) * out_w_ + j;
           for (int64_t l = 0; l < least(L, k.count - c); ++l)
             x[l].store(to + l * out_h_ * out_w_, least(L, out_w_ - j));
         }
   }
 
-  bool backward_;
+  bool backward_, channels_last_;
   int64_t images_, in_h_, in_w_, out_h_, out_w_, pad_h_, pad_w_;
   int64_t in_, out_, in_lanes_, out_lanes_;  // channels
   int64_t tiles_x_, tiles_y_, row_;          // of an image; columns of a padded row
@@ -348,7 +378,11 @@ class WinogradGradient {
       });
     }
     transform_back(dw);
-    if (db) bias_gradient(dy, g_.n, g_.oc, g_.oh * g_.ow, db);
+    if (!db) return;
+    if (g_.channels_last)
+      bias_gradient_channels_last(dy, g_.n * g_.oh * g_.ow, g_.oc, db);
+    else
+      bias_gradient(dy, g_.n, g_.oc, g_.oh * g_.ow, db);
   }
 
  private:
@@ -368,7 +402,8 @@ class WinogradGradient {
 
   // V and D of one row of tiles, from tile `at` on.
   void transform_x(const T* image, int64_t y, int64_t at, T* slot) const {
-    load_window(image, g_.c, g_.h, g_.w, y - g_.pad_h, -g_.pad_w, kTileOut + kFilter - 1, row(), slot, in_lanes_);
+    const auto load = g_.channels_last ? load_window_channels_last<T> : load_window<T>;
+    load(image, g_.c, g_.h, g_.w, y - g_.pad_h, -g_.pad_w, kTileOut + kFilter - 1, row(), slot, in_lanes_);
     for (int64_t t = 0; t < tiles_x_; ++t)
       for (int64_t c = 0; c < in_lanes_; c += L) {
         const T* from = slot + t * kTileOut * in_lanes_ + c;
@@ -380,7 +415,8 @@ class WinogradGradient {
   }
   void transform_dy(const T* image, int64_t y, int64_t at, T* slot) const {
     const int64_t width = tiles_x_ * kTileOut;
-    load_window(image, g_.oc, g_.oh, g_.ow, y, 0, kTileOut, width, slot, out_lanes_);
+    const auto load = g_.channels_last ? load_window_channels_last<T> : load_window<T>;
+    load(image, g_.oc, g_.oh, g_.ow, y, 0, kTileOut, width, slot, out_lanes_);
     for (int64_t t = 0; t < tiles_x_; ++t)
       for (int64_t k = 0; k < out_lanes_; k += L) {
         const T* from = slot + t * kTileOut * out_lanes_ + k;

@@ -85,7 +85,8 @@ void add_slab(const Problem<T>& g, const Panels<T>& a, const Panels<T>& b, const
                    : direct(g.a, row, by_rows ? g.a.along : g.a.depth);
       t.epilogue = epilogue.at(row, col);
       t.c = g.c + row * g.c_row + col * g.c_col;
-      const TileFn<T> fn = TileTable<T>::get(by_rows, rows, vectors);
+      const TileFn<T> fn =
+          by_rows ? TileTable<T, ARows::Strided>::get(rows, vectors) : TileTable<T, ARows::Panel>::get(rows, vectors);
       in_place ? fn(t) : tile_through_buffer(fn, t, rows, g.c_col);
     }
   }

@@ -60,10 +60,15 @@ struct TileArgs {
   T* c;               // rows are c_row apart, columns adjacent
   int64_t c_row;
   Epilogue<T> epilogue;
+  const int64_t* a_places = nullptr;  // ARows::Placed: of the rows of A, and of C
+  const int64_t* c_places = nullptr;
 };
 
-// ByRows: A[i, p] = a[i * stride + p]; otherwise A[i, p] = a[p * stride + i], as in a packed panel.
-template <class T, int Rows, int Vectors, bool ByRows>
+// Where A[i, p] is: a[p * stride + i] in a packed panel, a[i * stride + p] in rows, a[a_places[i] + p] in rows
+// anywhere.
+enum class ARows { Panel, Strided, Placed };
+
+template <class T, int Rows, int Vectors, ARows Form>
 void tile(const TileArgs<T>& t) {
   using V = vec<T>;
   V acc[Rows][Vectors];
@@ -91,11 +96,11 @@ void tile(const TileArgs<T>& t) {
         for (int v = 0; v < Vectors; ++v) bv[v] = load(b, v * V::size, whole);
 #pragma GCC unroll 16
         for (int i = 0; i < Rows; ++i) {
-          const V x(ByRows ? a[i * a_stride] : a[i]);
+          const V x(a[Form == ARows::Panel ? i : Form == ARows::Strided ? i * a_stride : t.a_places[i]]);
 #pragma GCC unroll 4
           for (int v = 0; v < Vectors; ++v) acc[i][v] = fma(x, bv[v], acc[i][v]);
         }
-        a += ByRows ? 1 : a_stride;
+        a += Form == ARows::Panel ? a_stride : 1;
         b += b_stride;
       }
     }
@@ -105,13 +110,16 @@ void tile(const TileArgs<T>& t) {
 
   const Epilogue<T>& e = t.epilogue;
   const bool direct = !kMaskedMoves;  // without masked moves C is whole: see tile_through_buffer
+  const auto c_at = [&](int i) __attribute__((always_inline)) {
+    return t.c + (Form == ARows::Placed ? t.c_places[i] : i * t.c_row);
+  };
   if (e.alpha != 1) each([&](V& x, int, int) { x *= V(e.alpha); });
-  if (e.beta != 0) each([&](V& x, int i, int j) { x = fma(V(e.beta), load(t.c + i * t.c_row, j, direct), x); });
+  if (e.beta != 0) each([&](V& x, int i, int j) { x = fma(V(e.beta), load(c_at(i), j, direct), x); });
   if (e.bias_col) each([&](V& x, int, int j) { x += load(e.bias_col, j, direct); });
   if (e.bias_row) each([&](V& x, int i, int) { x += V(e.bias_row[i]); });
   if (e.relu) each([&](V& x, int, int) { x = relu(x); });
   each([&](V& x, int i, int j) {
-    T* c = t.c + i * t.c_row + j;
+    T* c = c_at(i) + j;
     direct || j < (Vectors - 1) * V::size ? x.store(c) : x.store(c, last);
   });
 }
@@ -119,16 +127,14 @@ void tile(const TileArgs<T>& t) {
 template <class T>
 using TileFn = void (*)(const TileArgs<T>&);
 
-template <class T, class Rows = decltype(indices<kTileRows>())>
+template <class T, ARows Form, class Rows = decltype(indices<kTileRows>())>
 struct TileTable;
-template <class T, int... I>
-struct TileTable<T, ints<I...>> {
+template <class T, ARows Form, int... I>
+struct TileTable<T, Form, ints<I...>> {
   static_assert(kTileVectors == 2);
-  static DLCORE_INLINE TileFn<T> get(bool by_rows, int64_t rows, int64_t vectors) {
-    constexpr static TileFn<T> table[2][kTileRows][kTileVectors] = {
-        {{tile<T, I + 1, 1, false>, tile<T, I + 1, 2, false>}...},
-        {{tile<T, I + 1, 1, true>, tile<T, I + 1, 2, true>}...}};
-    return table[by_rows][rows - 1][vectors - 1];
+  static DLCORE_INLINE TileFn<T> get(int64_t rows, int64_t vectors) {
+    constexpr static TileFn<T> table[kTileRows][kTileVectors] = {{tile<T, I + 1, 1, Form>, tile<T, I + 1, 2, Form>}...};
+    return table[rows - 1][vectors - 1];
   }
 };
 
@@ -138,20 +144,25 @@ template <class T>
   constexpr int64_t W = kTileCols<T>;
   alignas(64) T buffer[kTileRows * W] = {};
   alignas(64) T bias[W] = {};
+  int64_t places[kTileRows];
+  for (int64_t i = 0; i < rows; ++i) places[i] = t.c_places ? t.c_places[i] : i * t.c_row;
   T* c = t.c;
-  const int64_t c_row = t.c_row, cols = t.cols;
+  const int64_t cols = t.cols;
   if (t.epilogue.beta != 0)
     for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < cols; ++j) buffer[i * W + j] = c[i * c_row + j * c_col];
+      for (int64_t j = 0; j < cols; ++j) buffer[i * W + j] = c[places[i] + j * c_col];
   if (t.epilogue.bias_col) {
     for (int64_t j = 0; j < cols; ++j) bias[j] = t.epilogue.bias_col[j];
     t.epilogue.bias_col = bias;
   }
+  int64_t rows_of_buffer[kTileRows];
+  for (int64_t i = 0; i < rows; ++i) rows_of_buffer[i] = i * W;
   t.c = buffer;
   t.c_row = W;
+  t.c_places = rows_of_buffer;
   fn(t);
   for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = 0; j < cols; ++j) c[i * c_row + j * c_col] = buffer[i * W + j];
+    for (int64_t j = 0; j < cols; ++j) c[places[i] + j * c_col] = buffer[i * W + j];
 }
 
 // C[i, j ... j + n) of one row from `parts` arrays of sums, `stride` apart.

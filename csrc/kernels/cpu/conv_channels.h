@@ -1,0 +1,432 @@
+#pragma once
+// Convolutions of images whose channels lie last. A row of a kernel reads kw c neighbouring elements, so that all three
+// passes are sums of products of matrices that are read where they lie, over positions p = (n, i, j):
+//
+//   forward          y[p, k]  = b[k] + sum_u sum_(v, c)  x[at(p) + row(u) + (v, c)] w[u][(v, c), k]
+//   backward_data    dx[p, c] =        sum_u sum_(v, k)  dy[at(p) - row(u) - (v, k)] w[u][(v, k), c]
+//   backward_weight  dw[u][(v, c), k] = sum_p  x[at(p) + row(u) + (v, c)] dy[p, k]
+//
+// backward_data takes the positions of dx apart into the phases (a + pad) mod stride; each is read by taps of its own,
+// next to each other in dy. Where windows reach beyond the image, a padded copy of the rows that a block of positions
+// reads takes their place; it stays in cache.
+#include "core/parallel.h"
+#include "kernels/conv.h"
+#include "kernels/cpu/arena.h"
+#include "kernels/cpu/gemm_micro.h"
+#include "kernels/cpu/window.h"
+
+namespace dlcore::kernel::DLCORE_TIER {
+namespace {
+
+// One axis of a correlation: position q of the target reads the source at q step - pad + t gap for taps t, and lies at
+// q out_step + out_first.
+struct Sweep {
+  int64_t in;            // extent of the source
+  int64_t first, count;  // positions
+  int64_t step, pad;
+  int64_t taps, gap;
+  int64_t tap_first, tap_step;  // t is the kernel's tap tap_first + t tap_step
+  int64_t out_step, out_first;
+
+  int64_t source(int64_t q) const { return q * step - pad; }
+  int64_t extent(int64_t positions) const { return (positions - 1) * step + (taps - 1) * gap + 1; }
+  bool inside() const { return source(first) >= 0 && source(first) + extent(count) <= in; }
+};
+
+inline Sweep forward_sweep(const Axis& a) { return {a.in, 0, a.out, a.stride, a.pad, a.taps, a.dilation, 0, 1, 1, 0}; }
+
+// The elements q stride + phase - pad of dx. Tap u reads dy at q - (u dilation - phase) / stride, where that is whole.
+inline Sweep backward_sweep(const Axis& a, int64_t phase) {
+  int64_t tap = 0;
+  while (tap < a.phases() && a.remainder(tap) != phase) ++tap;
+  const int64_t taps = tap < a.phases() ? a.taps_of(tap) : 0, last_tap = tap + (taps - 1) * a.period;
+  const int64_t first = a.pad > phase ? ceil_div(a.pad - phase, a.stride) : 0;
+  const int64_t end = a.in + a.pad - phase;  // q stride < end
+  const int64_t reach = taps ? (last_tap * a.dilation - phase) / a.stride : 0;
+  return {a.out,
+          first,
+          most(0, (end > 0 ? ceil_div(end, a.stride) : 0) - first),
+          1,
+          reach,
+          taps,
+          a.period * a.dilation / a.stride,
+          last_tap,
+          -a.period,
+          a.stride,
+          phase - a.pad};
+}
+
+// How the positions of a sweep over images are cut: blocks of rows of an image, or of several whole images, and, where
+// there are few, the target's channels (in panels of a tile's width) into parts.
+struct BlockCut {
+  int64_t images, together = 1, rows = 1, bands = 1, blocks = 0, parts = 1, part_panels = 1;
+
+  BlockCut() = default;
+  BlockCut(int64_t images, const Sweep& h, const Sweep& w, int64_t wanted, int64_t panels) : images(images) {
+    constexpr int64_t enough = 8;  // pieces of work that keep the threads even
+    together = most(1, least(ceil_div(images, 2), wanted / (h.count * w.count)));
+    bands = together > 1 ? 1 : ceil_div(h.count, most(1, least(h.count, wanted / w.count)));
+    rows = ceil_div(h.count, bands);
+    bands = ceil_div(h.count, rows);
+    blocks = ceil_div(images, together) * bands;
+    part_panels = ceil_div(panels, blocks >= enough ? 1 : least(panels, ceil_div(enough, blocks)));
+    parts = ceil_div(panels, part_panels);
+  }
+
+  struct Block {
+    int64_t image, images, row, rows;
+  };
+  Block block(int64_t i, const Sweep& h) const {
+    const int64_t image = i / bands * together, row = i % bands * rows;
+    return {image, least(together, images - image), row, least(rows, h.count - row)};
+  }
+};
+
+// Positions in a block: what they read stays in L2 next to the weights.
+template <class T>
+int64_t wanted_positions(int64_t channels) {
+  const int64_t fits = (int64_t{160} << 10) / (channels * static_cast<int64_t>(sizeof(T)));
+  return most(8 * kTileRows, least(fits, 32 * kTileRows));
+}
+
+// What a block of positions reads: the images themselves where all windows lie inside, else a padded copy.
+template <class T>
+struct SourceBlock {
+  const T* data;  // of the first position's first tap
+  int64_t image, row, pixel;
+
+  int64_t at(int64_t l, int64_t i, int64_t j) const { return l * image + i * row + j * pixel; }
+};
+
+template <class T>
+int64_t padded_elements(const Sweep& h, const Sweep& w, const BlockCut& cut, int64_t c) {
+  return h.inside() && w.inside() ? 0 : cut.together * h.extent(cut.rows) * w.extent(w.count) * c;
+}
+
+template <class T>
+SourceBlock<T> source_block(const T* x, const Sweep& h, const Sweep& w, const BlockCut::Block& b, int64_t c,
+                            T* padded) {
+  const int64_t y = h.source(h.first + b.row), left = w.source(w.first);
+  x += b.image * h.in * w.in * c;
+  if (h.inside() && w.inside()) return {x + (y * w.in + left) * c, h.in * w.in * c, w.in * c, c};
+  const int64_t rows = h.extent(b.rows), cols = w.extent(w.count);
+  const int64_t blank = least(cols, most(0, -left)), width = most(0, least(w.in, left + cols) - most(0, left));
+  T* to = padded;
+  for (int64_t l = 0; l < b.images; ++l)
+    for (int64_t i = y; i < y + rows; ++i, to += cols * c) {
+      const int64_t inside = i >= 0 && i < h.in ? width : 0;
+      fill(to, blank * c, T(0));
+      copy(to + blank * c, x + ((l * h.in + i) * w.in + most(0, left)) * c, inside * c);
+      fill(to + (blank + inside) * c, (cols - blank - inside) * c, T(0));
+    }
+  return {padded, rows * cols * c, cols * c, c};
+}
+
+// ---- forward and backward by data
+
+template <class T>
+class ChannelsConv {
+  static constexpr int64_t W = kTileCols<T>, kChunks = 16;
+
+ public:
+  ChannelsConv(const Conv2d& g, bool backward, void* workspace)
+      : g_(g),
+        backward_(backward),
+        c_(backward ? g.oc : g.c),
+        k_(backward ? g.c : g.oc),
+        panels_(g.groups * ceil_div(k_ / g.groups, W)),
+        arena_{static_cast<char*>(workspace)} {
+    const Axis h(g.h, g.oh, g.kh, g.stride_h, g.dilation_h, g.pad_h);
+    const Axis w(g.w, g.ow, g.kw, g.stride_w, g.dilation_w, g.pad_w);
+    int64_t packed = 0, padded = 0, places = 0;
+    for (int64_t phase = 0; phase < (backward ? g.stride_h * g.stride_w : 1); ++phase) {
+      Filter& f = filters_[count_];
+      f.h = backward ? backward_sweep(h, phase / g.stride_w) : forward_sweep(h);
+      f.w = backward ? backward_sweep(w, phase % g.stride_w) : forward_sweep(w);
+      if (f.h.count == 0 || f.w.count == 0) continue;
+      const bool adjacent = g.groups == 1 && f.w.gap == 1;  // a row of taps is one sum
+      f.steps = adjacent ? 1 : f.w.taps;
+      f.depth = c_ / g.groups * (adjacent ? f.w.taps : 1);
+      f.cut = BlockCut(g.n, f.h, f.w, wanted_positions<T>(c_), panels_);
+      f.first_item = items_, f.packed = packed;
+      items_ += f.cut.blocks * f.cut.parts;
+      packed += panels_ * f.h.taps * f.steps * f.depth * W;
+      padded = most(padded, padded_elements<T>(f.h, f.w, f.cut, c_));
+      places = most(places, f.cut.together * f.cut.rows * f.w.count);
+      taps_ = most(taps_, f.h.taps * f.steps);
+      ++count_;
+    }
+    grain_ = most(1, ceil_div(items_, kChunks));
+    packed_ = arena_.take<T>(packed);
+    padded_ = padded, places_ = places;
+    Arena one{nullptr};
+    take_slot(one);
+    slot_bytes_ = one.used;
+    slots_ = arena_.take<char>(slot_bytes_ * ceil_div(items_, grain_));
+  }
+
+  int64_t bytes() const { return arena_.used; }
+
+  void run(const T* source, const T* weights, const T* bias, T* target) {
+    for (int64_t f = 0; f < count_; ++f) pack(filters_[f], weights);
+    parallel_for(items_, grain_, [&](int64_t begin, int64_t end) {
+      Arena arena{slots_ + begin / grain_ * slot_bytes_};
+      const Slot slot = take_slot(arena);
+      for (int64_t item = begin; item < end; ++item) {
+        int64_t f = count_ - 1;
+        while (filters_[f].first_item > item) --f;
+        apply(filters_[f], item - filters_[f].first_item, source, bias, target, slot);
+      }
+    });
+  }
+
+ private:
+  // The taps that one phase of the target reads.
+  struct Filter {
+    Sweep h, w;
+    int64_t steps, depth;  // sums of a row of taps, and their length
+    BlockCut cut;
+    int64_t first_item, packed;
+  };
+  struct Slot {
+    T* padded;
+    int64_t *from, *to;  // (positions) in the source block and in the target
+    int64_t* taps;
+  };
+
+  Slot take_slot(Arena& arena) const {
+    Slot s;
+    s.padded = arena.take<T>(padded_);
+    s.from = arena.take<int64_t>(places_);
+    s.to = arena.take<int64_t>(places_);
+    s.taps = arena.take<int64_t>(taps_);
+    return s;
+  }
+
+  // Panels of W channels of the target: for each of them the sums' (depth, W), one after another.
+  void pack(const Filter& f, const T* weights) const {
+    const int64_t taps = g_.kh * g_.kw, k_group = k_ / g_.groups, c_group = c_ / g_.groups;
+    const int64_t k_step = taps * (backward_ ? 1 : c_group), c_step = taps * (backward_ ? k_group : 1);
+    const int64_t size = f.h.taps * f.steps * f.depth * W, row = f.steps * f.depth, group_panels = panels_ / g_.groups;
+    const int64_t grain = most(1, (1 << 14) / most(1, size));
+    parallel_for(panels_, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t panel = begin; panel < end; ++panel) {
+        const int64_t group = panel / group_panels, k = panel % group_panels * W, columns = least(W, k_group - k);
+        const T* from = weights + group * k_group * c_group * taps + k * k_step;
+        T* to = packed_ + f.packed + panel * size;
+        for (int64_t c = 0; c < c_group; ++c, from += c_step)
+          for (int64_t u = 0; u < f.h.taps; ++u)
+            for (int64_t v = 0; v < f.w.taps; ++v) {
+              const T* w = from + (f.h.tap_first + u * f.h.tap_step) * g_.kw + f.w.tap_first + v * f.w.tap_step;
+              T* at = to + (u * row + v * c_group + c) * W;
+              for (int64_t j = 0; j < columns; ++j) at[j] = w[j * k_step];
+              for (int64_t j = columns; j < W; ++j) at[j] = 0;
+            }
+      }
+    });
+  }
+
+  void apply(const Filter& f, int64_t item, const T* source, const T* bias, T* target, const Slot& slot) const {
+    const BlockCut::Block b = f.cut.block(item / f.cut.parts, f.h);
+    const SourceBlock<T> x = source_block(source, f.h, f.w, b, c_, slot.padded);
+    const int64_t height = backward_ ? g_.h : g_.oh, width = backward_ ? g_.w : g_.ow;
+    int64_t positions = 0;
+    for (int64_t l = 0; l < b.images; ++l)
+      for (int64_t i = 0; i < b.rows; ++i)
+        for (int64_t j = 0; j < f.w.count; ++j, ++positions) {
+          const int64_t y = (f.h.first + b.row + i) * f.h.out_step + f.h.out_first;
+          slot.from[positions] = x.at(l, i * f.h.step, j * f.w.step);
+          slot.to[positions] =
+              (((b.image + l) * height + y) * width + (f.w.first + j) * f.w.out_step + f.w.out_first) * k_;
+        }
+    for (int64_t u = 0; u < f.h.taps; ++u)
+      for (int64_t v = 0; v < f.steps; ++v) slot.taps[u * f.steps + v] = x.at(0, u * f.h.gap, v * f.w.gap);
+
+    TileArgs<T> t{};
+    t.reduce = f.h.taps * f.steps, t.k = f.depth;
+    t.a.offsets = slot.taps;
+    const int64_t group_panels = panels_ / g_.groups, k_group = k_ / g_.groups, tiles = ceil_div(positions, kTileRows);
+    const int64_t first = item % f.cut.parts * f.cut.part_panels;
+    for (int64_t panel = first; panel < least(panels_, first + f.cut.part_panels); ++panel) {
+      const int64_t group = panel / group_panels, k = panel % group_panels * W, vectors_of = least(W, k_group - k);
+      const int64_t vectors = ceil_div(vectors_of, kLanes<T>);
+      t.a.data = x.data + group * (c_ / g_.groups);
+      t.b = {packed_ + f.packed + panel * t.reduce * t.k * W, W, t.k * W};
+      t.cols = vectors_of;
+      t.c = target + group * k_group + k;
+      t.epilogue.bias_col = bias ? bias + group * k_group + k : nullptr;
+      const bool in_place = kMaskedMoves || t.cols == vectors * kLanes<T>;
+      for (int64_t i = 0; i < tiles; ++i) {
+        const int64_t p = positions * i / tiles, rows = positions * (i + 1) / tiles - p;
+        t.a_places = slot.from + p, t.c_places = slot.to + p;
+        const TileFn<T> fn = TileTable<T, ARows::Placed>::get(rows, vectors);
+        in_place ? fn(t) : tile_through_buffer(fn, t, rows, 1);
+      }
+    }
+  }
+
+  const Conv2d& g_;
+  bool backward_;
+  int64_t c_, k_;   // channels of the source and of the target
+  int64_t panels_;  // of the target's channels, in all groups
+  Filter filters_[kChannelsLastStride * kChannelsLastStride];
+  int64_t count_ = 0, items_ = 0, grain_ = 1, taps_ = 0, padded_ = 0, places_ = 0;
+  T* packed_;
+  char* slots_;
+  int64_t slot_bytes_;
+  Arena arena_;
+};
+
+// ---- backward by weight, and the gradient of the bias
+
+template <class T>
+class ChannelsWeightGradient {
+  static constexpr int64_t W = kTileCols<T>;
+
+ public:
+  ChannelsWeightGradient(const Conv2d& g, void* workspace)
+      : g_(g),
+        h_(forward_sweep({g.h, g.oh, g.kh, g.stride_h, g.dilation_h, g.pad_h})),
+        w_(forward_sweep({g.w, g.ow, g.kw, g.stride_w, g.dilation_w, g.pad_w})),
+        k_(g.oc / g.groups),
+        c_(g.c / g.groups),
+        adjacent_(g.groups == 1 && w_.gap == 1),
+        steps_(adjacent_ ? 1 : g.kw),
+        depth_(adjacent_ ? g.kw * c_ : c_),
+        panels_(g.groups * ceil_div(k_, W)),
+        cut_(g.n, h_, w_, wanted_positions<T>(g.c), 1),
+        panel_size_(g.kh * steps_ * depth_ * W + W),
+        arena_{static_cast<char*>(workspace)} {
+    constexpr int64_t item = sizeof(T), chunk_bytes = 8 << 20;
+    // Blocks are summed in chunks; where that takes too much memory, the threads share the channels instead.
+    const int64_t chunks = most(1, least(least(8, cut_.blocks), chunk_bytes / (panels_ * panel_size_ * item)));
+    grain_ = ceil_div(cut_.blocks, chunks);
+    chunks_ = ceil_div(cut_.blocks, grain_);
+    part_panels_ = ceil_div(panels_, least(panels_, ceil_div(8, most(1, chunks_))));
+    parts_ = ceil_div(panels_, part_panels_);
+    partials_ = arena_.take<T>(chunks_ * panels_ * panel_size_);
+    Arena one{nullptr};
+    take_slot(one);
+    slot_bytes_ = one.used;
+    slots_ = arena_.take<char>(slot_bytes_ * chunks_ * parts_);
+  }
+
+  int64_t bytes() const { return arena_.used; }
+
+  void run(const T* x, const T* dy, T* dw, T* db) {
+    parallel_for(chunks_ * parts_, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        Arena arena{slots_ + i * slot_bytes_};
+        const Slot slot = take_slot(arena);
+        const int64_t chunk = i / parts_, last = least(cut_.blocks, (chunk + 1) * grain_);
+        for (int64_t block = chunk * grain_; block < last; ++block) add(block, i % parts_, x, dy, slot, chunk);
+      }
+    });
+    combine(dw, db);
+  }
+
+ private:
+  struct Slot {
+    T *padded, *dy;  // dy: (positions, W)
+    int64_t* rows;   // (rows of positions) in the source block
+  };
+
+  Slot take_slot(Arena& arena) const {
+    Slot s;
+    s.padded = arena.take<T>(padded_elements<T>(h_, w_, cut_, g_.c));
+    s.dy = arena.take<T>(cut_.together * cut_.rows * g_.ow * W);
+    s.rows = arena.take<int64_t>(cut_.together * cut_.rows);
+    return s;
+  }
+
+  // A block's share of a part's panels: (kh, steps, depth, W) of dw and (W) of db.
+  void add(int64_t index, int64_t part, const T* x, const T* dy, const Slot& slot, int64_t chunk) const {
+    const BlockCut::Block b = cut_.block(index, h_);
+    const SourceBlock<T> from = source_block(x, h_, w_, b, g_.c, slot.padded);
+    for (int64_t l = 0; l < b.images; ++l)
+      for (int64_t i = 0; i < b.rows; ++i) slot.rows[l * b.rows + i] = from.at(l, i * h_.step, 0);
+    const int64_t group_panels = panels_ / g_.groups, tiles = ceil_div(depth_, kTileRows);
+    TileArgs<T> t{};
+    t.reduce = b.images * b.rows, t.k = g_.ow;
+    t.a.offsets = slot.rows, t.a.stride = w_.step * g_.c;
+    t.b = {slot.dy, W, g_.ow * W};
+    t.cols = W, t.c_row = W;
+    t.epilogue.beta = index % grain_ != 0;
+    for (int64_t panel = part * part_panels_; panel < least(panels_, (part + 1) * part_panels_); ++panel) {
+      const int64_t group = panel / group_panels, k = panel % group_panels * W;
+      T* to = partials_ + (chunk * panels_ + panel) * panel_size_;
+      load_dy(dy + group * k_ + k, b, least(W, k_ - k), t.epilogue.beta != 0, slot.dy, to + panel_size_ - W);
+      for (int64_t u = 0; u < g_.kh; ++u)
+        for (int64_t v = 0; v < steps_; ++v)
+          for (int64_t i = 0; i < tiles; ++i) {
+            const int64_t d = depth_ * i / tiles, rows = depth_ * (i + 1) / tiles - d;
+            t.a.data = from.data + from.at(0, u * h_.gap, v * w_.gap) + group * c_ + d;
+            t.c = to + ((u * steps_ + v) * depth_ + d) * W;
+            TileTable<T, ARows::Panel>::get(rows, kTileVectors)(t);
+          }
+    }
+  }
+
+  // The block's dy of one panel, and its sums.
+  void load_dy(const T* dy, const BlockCut::Block& b, int64_t columns, bool add, T* to, T* sums) const {
+    using V = vec<T>;
+    V total[kTileVectors];
+    for (int v = 0; v < kTileVectors; ++v) total[v] = add ? V::load(sums + v * V::size) : V(T(0));
+    for (int64_t l = 0; l < b.images; ++l) {
+      const T* from = dy + ((b.image + l) * g_.oh + b.row) * g_.ow * g_.oc;
+      for (int64_t p = 0; p < b.rows * g_.ow; ++p, from += g_.oc, to += W)
+        for (int v = 0; v < kTileVectors; ++v) {
+          const V x = V::load(from + v * V::size, most(0, columns - v * V::size));
+          x.store(to + v * V::size);
+          total[v] += x;
+        }
+    }
+    for (int v = 0; v < kTileVectors; ++v) total[v].store(sums + v * V::size);
+  }
+
+  // The chunks' sums in order; from (panel, kh, kw, c, W) to (oc, c, kh, kw).
+  void combine(T* dw, T* db) const {
+    using V = vec<T>;
+    const int64_t taps = g_.kh * g_.kw, group_panels = panels_ / g_.groups;
+    parallel_for(panels_, most(1, (1 << 14) / (panel_size_ * chunks_)), [&](int64_t begin, int64_t end) {
+      for (int64_t panel = begin; panel < end; ++panel) {
+        const int64_t k = panel / group_panels * k_ + panel % group_panels * W;
+        const int64_t columns = least(W, k_ - panel % group_panels * W);
+        const T* from = partials_ + panel * panel_size_;
+        const auto sums = [&](int64_t at, T* to) {
+          for (int v = 0; v < kTileVectors; ++v) {
+            V s = V::load(from + at + v * V::size);
+            for (int64_t chunk = 1; chunk < chunks_; ++chunk)
+              s += V::load(from + chunk * panels_ * panel_size_ + at + v * V::size);
+            s.store(to + v * V::size);
+          }
+        };
+        T row[W];
+        for (int64_t c = 0; c < c_; ++c)
+          for (int64_t tap = 0; tap < taps; ++tap) {
+            sums((tap * c_ + c) * W, row);
+            for (int64_t j = 0; j < columns; ++j) dw[((k + j) * c_ + c) * taps + tap] = row[j];
+          }
+        if (!db) continue;
+        sums(panel_size_ - W, row);
+        for (int64_t j = 0; j < columns; ++j) db[k + j] = row[j];
+      }
+    });
+  }
+
+  const Conv2d& g_;
+  Sweep h_, w_;
+  int64_t k_, c_;  // channels of y and x in a group
+  bool adjacent_;  // a row of the kernel's taps lies in one piece
+  int64_t steps_, depth_, panels_;
+  BlockCut cut_;
+  int64_t panel_size_;
+  int64_t grain_, chunks_, part_panels_, parts_;
+  T* partials_;
+  char* slots_;
+  int64_t slot_bytes_;
+  Arena arena_;
+};
+
+}  // namespace
+}  // namespace dlcore::kernel::DLCORE_TIER
