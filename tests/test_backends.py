@@ -14,7 +14,7 @@ from dlcore.backends import conv
 @pytest.fixture
 def layer():
     rng = np.random.default_rng(0)
-    x, w = rng.standard_normal((2, 32, 16, 16)), rng.standard_normal((32, 32, 3, 3)) / np.sqrt(9 * 32)
+    x, w = rng.standard_normal((3, 32, 16, 16)), rng.standard_normal((32, 32, 3, 3)) / np.sqrt(9 * 32)
     return [dlcore.tensor(a, dtype=dlcore.float32) for a in (x, w)]
 
 
