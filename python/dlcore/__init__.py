@@ -24,7 +24,7 @@ strided = "strided"
 contiguous_format, preserve_format = "contiguous_format", "preserve_format"
 channels_last, channels_last_3d = "channels_last", "channels_last_3d"
 
-_SUBMODULES = ("backends", "cuda", "datasets", "distributions", "models", "nn", "optim", "utils")
+_SUBMODULES = ("backends", "cuda", "datasets", "distributions", "models", "nn", "optim", "transforms", "utils")
 
 
 def __getattr__(name):

@@ -1,12 +1,13 @@
-"""Models of images."""
+"""LeNet-5."""
 
 from __future__ import annotations
 
-from .. import nn
-from .._core import Tensor
+from ... import nn
+from ..._core import Tensor
+from ._network import Network, check
 
 
-class LeNet(nn.Module):
+class LeNet(Network):
     """LeNet-5, with ReLU and max pooling: two convolutions of 5x5, each followed by pooling, and three linear layers.
 
     Args:
@@ -25,8 +26,7 @@ class LeNet(nn.Module):
 
     def __init__(self, num_classes: int = 10, in_channels: int = 1, input_size: int = 28) -> None:
         super().__init__()
-        if input_size < 1:
-            raise ValueError(f"LeNet: input_size must be positive, but got {input_size}")
+        check("LeNet", input_size)
         self.scale = -(-28 // input_size)
         side = ((input_size * self.scale) // 2 - 4) // 2  # after the two convolutions and poolings
         self.features = nn.Sequential(

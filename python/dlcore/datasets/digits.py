@@ -1,10 +1,10 @@
-"""Small data sets that come with other libraries, so that nothing has to be downloaded."""
+"""Handwritten digits that come with scikit-learn, so that nothing has to be downloaded."""
 
 from __future__ import annotations
 
-from . import _core
-from ._core import Tensor
-from .utils.data import Subset, TensorDataset, random_split
+from .. import _core
+from .._core import Tensor
+from ..utils.data import Subset, TensorDataset, random_split
 
 
 def digits() -> tuple[Tensor, Tensor]:
