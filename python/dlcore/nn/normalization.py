@@ -134,7 +134,13 @@ class _LazyNorm(LazyModuleMixin, _Norm):
 
 
 class _BatchNorm(_Norm):
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor, residual: Tensor | None = None, activation: str = "none") -> Tensor:
+        """activation(batch norm + residual), in one pass over memory.
+
+        Args:
+            residual: what is added before the activation, of the input's shape; None (the default) for nothing.
+            activation: "relu" or "none". Default: "none".
+        """
         self._check_input_dim(input)
         momentum = 0.0 if self.momentum is None else self.momentum
         tracking = self.training and self.track_running_stats
@@ -143,7 +149,7 @@ class _BatchNorm(_Norm):
             if self.momentum is None:  # the average of all batches so far
                 momentum = 1.0 / self.num_batches_tracked.item()
         running = not self.training or tracking
-        return _core.batch_norm(
+        arguments = (
             input,
             self.weight,
             self.bias,
@@ -153,6 +159,9 @@ class _BatchNorm(_Norm):
             momentum,
             self.eps,
         )
+        if residual is None and activation == "none":
+            return _core.batch_norm(*arguments)
+        return _core.batch_norm_act(*arguments, residual, activation)
 
 
 class BatchNorm1d(_BatchNorm):

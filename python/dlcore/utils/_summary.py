@@ -153,13 +153,13 @@ class _Recorder:
             handle.remove()
 
     def record(self, name: str, module, given: tuple, output) -> None:
-        x = next((value for value in given if isinstance(value, Tensor)), None)
-        y = next(
-            (v for v in (output if isinstance(output, (tuple, list)) else [output]) if isinstance(v, Tensor)), None
-        )
+        outputs = output if isinstance(output, (tuple, list)) else (output,)
+        y = next((value for value in outputs if isinstance(value, Tensor)), None)
         if y is None:
             return
-        field = None if x is None else _through(module, self.field_of(x), x, y)
+        tensors = [value for value in given if isinstance(value, Tensor)]
+        x = tensors[0] if tensors else None
+        field = None if x is None else _through(module, _join([self.field_of(value) for value in tensors]), x, y)
         if y.grad_fn is not None:
             self.fields[y.grad_fn] = field
         own = [p for p in module.parameters() if id(p) not in self.counted]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from ... import nn
+from ..._core import Tensor
+
+FUSED = hasattr(nn.functional, "batch_norm_act")  # not in PyTorch, on whose `nn` tests and benchmarks build these files
 
 
 class Network(nn.Module):
@@ -21,6 +24,14 @@ class Network(nn.Module):
         from ...utils import summary
 
         return summary(self, input_size, verbose)
+
+
+def norm_relu(norm: nn.Module, input: Tensor, residual: Tensor | None = None) -> Tensor:
+    """relu(norm(input) + residual), in one pass over memory."""
+    if FUSED:
+        return norm(input, residual, "relu")
+    x = norm(input)
+    return nn.functional.relu(x if residual is None else x + residual, inplace=True)
 
 
 def check(network: str, input_size: int, smallest: int = 1) -> None:

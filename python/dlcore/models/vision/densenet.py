@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ... import nn
 from ..._core import Tensor, cat
 from ..._core import dropout as drop
-from ._network import Network, check, initialize
+from ._network import Network, check, initialize, norm_relu
 
 
 class DenseLayer(nn.Module):
@@ -21,11 +21,9 @@ class DenseLayer(nn.Module):
     def __init__(self, in_channels: int, growth_rate: int, bn_size: int, drop_rate: float) -> None:
         super().__init__()
         self.norm1 = nn.BatchNorm2d(in_channels)
-        self.relu1 = nn.ReLU(inplace=True)
         if bn_size:
             self.conv1 = nn.Conv2d(in_channels, bn_size * growth_rate, 1, bias=False)
             self.norm2 = nn.BatchNorm2d(bn_size * growth_rate)
-            self.relu2 = nn.ReLU(inplace=True)
             self.conv2 = nn.Conv2d(bn_size * growth_rate, growth_rate, 3, padding=1, bias=False)
         else:
             self.conv1 = nn.Conv2d(in_channels, growth_rate, 3, padding=1, bias=False)
@@ -33,9 +31,9 @@ class DenseLayer(nn.Module):
         self.drop_rate = drop_rate
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        x = self.conv1(self.relu1(self.norm1(cat(features, 1))))
+        x = self.conv1(norm_relu(self.norm1, cat(features, 1)))
         if self.bottleneck:
-            x = self.conv2(self.relu2(self.norm2(x)))
+            x = self.conv2(norm_relu(self.norm2, x))
         return drop(x, self.drop_rate, self.training) if self.drop_rate > 0 else x
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ... import nn
 from ..._core import Tensor, cat
-from ._network import Network, check
+from ._network import Network, check, norm_relu
 
 
 class GoogLeNetOutputs(NamedTuple):
@@ -24,10 +24,9 @@ class BasicConv2d(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, bias=False, **options)
         self.bn = nn.BatchNorm2d(out_channels, eps=0.001)
-        self.relu = nn.ReLU(inplace=True)
 
     def forward(self, input: Tensor) -> Tensor:
-        return self.relu(self.bn(self.conv(input)))
+        return norm_relu(self.bn, self.conv(input))
 
 
 class Inception(nn.Module):

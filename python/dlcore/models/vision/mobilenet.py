@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from ... import nn
 from ..._core import Tensor
-from ._network import Network, check, initialize
+from ._network import Network, check, initialize, norm_relu
 
 
-def conv_bn(
-    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1, activation=nn.ReLU6
-) -> nn.Sequential:
+class ConvNorm(nn.Sequential):
     """Convolution without bias, batch norm, activation."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(out_channels),
-        activation(inplace=True),
-    )
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        groups: int = 1,
+        activation: type[nn.Module] = nn.ReLU6,
+    ) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, groups=groups, bias=False),
+            nn.BatchNorm2d(out_channels),
+            activation(inplace=True),
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        conv, norm, activation = self
+        x = conv(input)
+        return norm_relu(norm, x) if isinstance(activation, nn.ReLU) else activation(norm(x))
 
 
 class MobileNet(Network):
@@ -46,12 +59,12 @@ class MobileNet(Network):
         check("MobileNet", input_size)
         small = input_size < 64
         channels = int(32 * width_mult)
-        layers = [conv_bn(in_channels, channels, 3, 1 if small else 2, activation=nn.ReLU)]
+        layers = [ConvNorm(in_channels, channels, 3, 1 if small else 2, activation=nn.ReLU)]
         for i, (wide, stride) in enumerate(self.PAIRS):
             out = int(wide * width_mult)
             layers += [
-                conv_bn(channels, channels, 3, 1 if small and i == 1 else stride, channels, activation=nn.ReLU),
-                conv_bn(channels, out, 1, activation=nn.ReLU),
+                ConvNorm(channels, channels, 3, 1 if small and i == 1 else stride, channels, activation=nn.ReLU),
+                ConvNorm(channels, out, 1, activation=nn.ReLU),
             ]
             channels = out
         self.features = nn.Sequential(*layers)
@@ -72,10 +85,10 @@ class InvertedResidual(nn.Module):
         super().__init__()
         hidden = in_channels * expand_ratio
         self.residual = stride == 1 and in_channels == out_channels
-        widen = [conv_bn(in_channels, hidden, 1)] if expand_ratio != 1 else []
+        widen = [ConvNorm(in_channels, hidden, 1)] if expand_ratio != 1 else []
         self.conv = nn.Sequential(
             *widen,
-            conv_bn(hidden, hidden, 3, stride, groups=hidden),
+            ConvNorm(hidden, hidden, 3, stride, groups=hidden),
             nn.Conv2d(hidden, out_channels, 1, bias=False),
             nn.BatchNorm2d(out_channels),
         )
@@ -126,14 +139,14 @@ class MobileNetV2(Network):
         check("MobileNetV2", input_size)
         small = input_size < 64
         channels, last = _multiple_of_8(32 * width_mult), _multiple_of_8(1280 * max(1.0, width_mult))
-        layers: list[nn.Module] = [conv_bn(in_channels, channels, 3, 1 if small else 2)]
+        layers: list[nn.Module] = [ConvNorm(in_channels, channels, 3, 1 if small else 2)]
         for i, (expand_ratio, wide, depth, stride) in enumerate(self.STAGES):
             out = _multiple_of_8(wide * width_mult)
             for j in range(depth):
                 first = stride if j == 0 and not (small and i == 1) else 1
                 layers.append(InvertedResidual(channels, out, first, expand_ratio))
                 channels = out
-        layers.append(conv_bn(channels, last, 1))
+        layers.append(ConvNorm(channels, last, 1))
         self.features = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, num_classes))

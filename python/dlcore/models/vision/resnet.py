@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ... import nn
 from ..._core import Tensor
-from ._network import Network, check, initialize
+from ._network import Network, check, initialize, norm_relu
 
 
 class BasicBlock(nn.Module):
@@ -24,15 +24,14 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(inplanes, planes, 3, stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(planes)
-        self.relu = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(planes)
         self.downsample = downsample
 
     def forward(self, input: Tensor) -> Tensor:
         identity = input if self.downsample is None else self.downsample(input)
-        x = self.relu(self.bn1(self.conv1(input)))
-        return self.relu(self.bn2(self.conv2(x)) + identity)
+        x = norm_relu(self.bn1, self.conv1(input))
+        return norm_relu(self.bn2, self.conv2(x), identity)
 
 
 class Bottleneck(nn.Module):
@@ -55,14 +54,13 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(planes)
         self.conv3 = nn.Conv2d(planes, planes * self.expansion, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(planes * self.expansion)
-        self.relu = nn.ReLU(inplace=True)
         self.downsample = downsample
 
     def forward(self, input: Tensor) -> Tensor:
         identity = input if self.downsample is None else self.downsample(input)
-        x = self.relu(self.bn1(self.conv1(input)))
-        x = self.relu(self.bn2(self.conv2(x)))
-        return self.relu(self.bn3(self.conv3(x)) + identity)
+        x = norm_relu(self.bn1, self.conv1(input))
+        x = norm_relu(self.bn2, self.conv2(x))
+        return norm_relu(self.bn3, self.conv3(x), identity)
 
 
 class ResNet(Network):
@@ -106,7 +104,6 @@ class ResNet(Network):
         stem = {"kernel_size": 3, "padding": 1} if small else {"kernel_size": 7, "stride": 2, "padding": 3}
         self.conv1 = nn.Conv2d(in_channels, width, **stem, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, 2, padding=1)
         self.stages = [f"layer{i + 1}" for i in range(len(layers))]
         channels = width
@@ -123,7 +120,7 @@ class ResNet(Network):
                     nn.init.zeros_((module.bn2 if block is BasicBlock else module.bn3).weight)
 
     def forward(self, input: Tensor) -> Tensor:
-        x = self.maxpool(self.relu(self.bn1(self.conv1(input))))
+        x = self.maxpool(norm_relu(self.bn1, self.conv1(input)))
         for name in self.stages:
             x = getattr(self, name)(x)
         return self.fc(self.avgpool(x).flatten(1))
