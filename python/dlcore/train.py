@@ -77,7 +77,7 @@ NETWORKS = {
     "resnet34": Recipe(vision.resnet34),
     "resnet50": Recipe(vision.resnet50),
     "resnet101": Recipe(vision.resnet101),
-    "resnet20": Recipe(vision.resnet20, epochs=15, lr=5e-3),
+    "resnet20": Recipe(vision.resnet20, epochs=15, batch_size=32, lr=3e-3, augment=("affine",)),
     "densenet121": Recipe(vision.densenet121),
     "densenet_small": Recipe(vision.densenet_small),
     "mobilenet": Recipe(vision.mobilenet, smallest=16),
