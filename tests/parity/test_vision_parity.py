@@ -17,7 +17,7 @@ spec.loader.exec_module(twin)
 NETWORKS = [  # name, size of the images, options
     ("lenet", 28, {}),
     ("lenet", 8, {}),
-    ("alexnet", 64, {"dropout": 0}),
+    ("alexnet", 32, {"dropout": 0}),
     ("vgg11", 32, {"dropout": 0}),
     ("vgg11_bn", 16, {"dropout": 0}),
     ("nin", 70, {"dropout": 0}),
