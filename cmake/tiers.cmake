@@ -21,12 +21,12 @@ endif()
 # Under sanitizers the matrix engine's register tiles, arrays of vectors, take the compiler minutes: every access would
 # be checked in line, twice.
 if(DLCORE_SANITIZE)
-  set_source_files_properties("${CMAKE_CURRENT_SOURCE_DIR}/csrc/kernels/cpu/gemm.cpp" PROPERTIES
+  set_source_files_properties(kernels/cpu/gemm.cpp kernels/cpu/conv.cpp PROPERTIES
     COMPILE_OPTIONS "-fno-sanitize=undefined;--param=asan-instrumentation-with-call-threshold=0")
 endif()
 
 function(dlcore_add_tiers target)
-  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/csrc/kernels/cpu/*.cpp")
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/kernels/cpu/*.cpp")
   foreach(tier IN LISTS DLCORE_TIERS)
     set(object dlcore_kernels_${tier})
     add_library(${object} OBJECT ${sources})

@@ -31,6 +31,7 @@ struct Conv2d {
 constexpr int64_t kChannelsLastStride = 4;  // at most
 inline bool conv2d_prefers_channels_last(const Conv2d& g) {
   if (g.n * g.c * g.h * g.w == 0 || g.stride_h > kChannelsLastStride || g.stride_w > kChannelsLastStride) return false;
+  if (g.groups == g.c && g.oc == g.c && g.c >= 16) return true;
   return g.groups == 1 ? g.oc >= 32 && (g.c >= 16 || g.c <= 4) : g.oc / g.groups >= 16 && g.c / g.groups >= 16;
 }
 

@@ -12,6 +12,7 @@
 #include "core/parallel.h"
 #include "kernels/cpu/arena.h"
 #include "kernels/cpu/conv_channels.h"
+#include "kernels/cpu/conv_depthwise.h"
 #include "kernels/cpu/conv_direct.h"
 #include "kernels/cpu/conv_product.h"
 #include "kernels/cpu/conv_winograd.h"
@@ -434,6 +435,9 @@ int64_t conv2d_workspace(const Conv2d& g, ConvPass pass) {
     if (is_winograd(g))
       return pass == ConvPass::BackwardWeight ? WinogradGradient(g, nullptr).bytes()
                                               : Winograd(g, pass == ConvPass::BackwardData, nullptr).bytes();
+    if (g.channels_last && is_depthwise(g))
+      return pass == ConvPass::BackwardWeight ? DepthwiseGradient<T>(g, nullptr).bytes()
+                                              : Depthwise<T>(g, pass == ConvPass::BackwardData, nullptr).bytes();
     if (g.channels_last)
       return pass == ConvPass::BackwardWeight ? ChannelsWeightGradient<T>(g, nullptr).bytes()
                                               : ChannelsConv<T>(g, pass == ConvPass::BackwardData, nullptr).bytes();
@@ -448,6 +452,7 @@ void correlate(const Conv2d& g, ConvPass pass, const T* source, const T* w, cons
   const bool backward = pass == ConvPass::BackwardData;
   if constexpr (sizeof(T) == 4)
     if (is_winograd(g)) return Winograd(g, backward, workspace).run(source, w, b, target);
+  if (g.channels_last && is_depthwise(g)) return Depthwise<T>(g, backward, workspace).run(source, w, b, target);
   if (g.channels_last) return ChannelsConv<T>(g, backward, workspace).run(source, w, b, target);
   if (is_product(g)) return ConvProduct<T>(g, pass, workspace).run(backward, source, w, b, target);
   Correlation<T>(g, backward, workspace).run(source, w, b, target);
@@ -472,7 +477,9 @@ void conv2d_backward_weight(const Conv2d& g, const void* x, const void* dy, void
     const T *in = static_cast<const T*>(x), *out = static_cast<const T*>(dy);
     if constexpr (sizeof(T) == 4)
       if (is_winograd(g)) return WinogradGradient(g, workspace).run(in, out, static_cast<T*>(dw), static_cast<T*>(db));
-    if (g.channels_last)
+    if (g.channels_last && is_depthwise(g))
+      DepthwiseGradient<T>(g, workspace).run(in, out, static_cast<T*>(dw), static_cast<T*>(db));
+    else if (g.channels_last)
       ChannelsWeightGradient<T>(g, workspace).run(in, out, static_cast<T*>(dw), static_cast<T*>(db));
     else if (is_product(g))
       ConvProduct<T>(g, ConvPass::BackwardWeight, workspace)

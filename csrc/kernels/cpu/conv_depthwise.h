@@ -1,0 +1,286 @@
+#pragma once
+// Depthwise convolutions (one filter a channel) of images whose channels lie last: with w turned to (kh, kw, c), each
+// pass is a loop over vectors of channels.
+//
+//   forward          y[p, c]     = b[c] + sum_{u, v} x[at(p) + (u, v), c] w[u, v, c]
+//   backward_data    dx[p, c]    =        sum_{u, v} dy[at(p) - (u, v), c] w[u, v, c]
+//   backward_weight  dw[u, v, c] = sum_p x[at(p) + (u, v), c] dy[p, c]
+//
+// Several neighbouring positions share what they read.
+#include "kernels/cpu/conv_channels.h"
+
+namespace dlcore::kernel::DLCORE_TIER {
+namespace {
+
+inline bool is_depthwise(const Conv2d& g) { return g.groups == g.c && g.oc == g.c && g.c > 1; }
+
+constexpr int kTogether = 4;  // positions
+
+// The taps of a sweep whose element exists for position q: [from, to).
+struct TapRange {
+  int64_t from, to;
+};
+inline TapRange taps_inside(const Sweep& s, int64_t q) {
+  const int64_t at = s.source(q);
+  const int64_t from = at < 0 ? least(s.taps, ceil_div(-at, s.gap)) : 0;
+  return {from, most(from, least(s.taps, at < s.in ? ceil_div(s.in - at, s.gap) : 0))};
+}
+
+// The positions of a row, counted from 0, all of whose taps exist: [from, to).
+inline TapRange positions_inside(const Sweep& s) {
+  int64_t from = 0, to = s.count;
+  while (from < to && s.source(s.first + from) < 0) ++from;
+  while (to > from && s.source(s.first + to - 1) + (s.taps - 1) * s.gap >= s.in) --to;
+  return {from, to};
+}
+
+// Some rows and columns of taps at one position (or at several): pixels of the source, and of the filter.
+template <class T>
+struct DepthwiseTaps {
+  const T *x, *w;                      // of the first tap
+  int64_t rows, cols;                  // taps
+  int64_t x_row, x_col, w_row, w_col;  // elements from one to the next
+  int64_t c;
+};
+
+// y[j] = b + sum of the taps, for Count neighbouring positions that are Step columns apart, with Cols columns of taps.
+template <class T, int Count, int Cols, int Step>
+void depthwise_positions(const DepthwiseTaps<T>& t, const T* bias, T* y, int64_t y_step) {
+  using V = vec<T>;
+  for (int64_t c = 0; c < t.c; c += V::size) {
+    const int64_t lanes = t.c - c;
+    V sum[Count];
+    for (V& s : sum) s = bias ? V::load(bias + c, lanes) : V(T(0));
+    for (int64_t u = 0; u < t.rows; ++u) {
+      const T *x = t.x + u * t.x_row + c, *w = t.w + u * t.w_row + c;
+      V filter[Cols];
+#pragma GCC unroll 8
+      for (int v = 0; v < Cols; ++v) filter[v] = V::load(w + v * t.w_col, lanes);
+#pragma GCC unroll 16
+      for (int p = 0; p < (Count - 1) * Step + Cols; ++p) {
+        const V value = V::load(x + p * t.c, lanes);
+#pragma GCC unroll 8
+        for (int j = 0; j < Count; ++j)
+          if (p - j * Step >= 0 && p - j * Step < Cols) sum[j] = fma(value, filter[p - j * Step], sum[j]);
+      }
+    }
+    for (int j = 0; j < Count; ++j) sum[j].store(y + j * y_step + c, lanes);
+  }
+}
+
+// The same for one position and any taps.
+template <class T>
+void depthwise_position(const DepthwiseTaps<T>& t, const T* bias, T* y) {
+  using V = vec<T>;
+  for (int64_t c = 0; c < t.c; c += V::size) {
+    const int64_t lanes = t.c - c;
+    V sum = bias ? V::load(bias + c, lanes) : V(T(0));
+    for (int64_t u = 0; u < t.rows; ++u)
+      for (int64_t v = 0; v < t.cols; ++v)
+        sum = fma(V::load(t.x + u * t.x_row + v * t.x_col + c, lanes),
+                  V::load(t.w + u * t.w_row + v * t.w_col + c, lanes), sum);
+    sum.store(y + c, lanes);
+  }
+}
+
+template <class T>
+using DepthwiseFn = void (*)(const DepthwiseTaps<T>&, const T*, T*, int64_t);
+
+// The loop for kTogether positions, where there is one.
+template <class T>
+DepthwiseFn<T> depthwise_fn(const Sweep& w) {
+  if (w.gap != 1) return nullptr;
+  if (w.step == 1)
+    return w.taps == 1   ? depthwise_positions<T, kTogether, 1, 1>
+           : w.taps == 2 ? depthwise_positions<T, kTogether, 2, 1>
+           : w.taps == 3 ? depthwise_positions<T, kTogether, 3, 1>
+           : w.taps == 5 ? depthwise_positions<T, kTogether, 5, 1>
+                         : nullptr;
+  return w.step != 2   ? nullptr
+         : w.taps == 3 ? depthwise_positions<T, kTogether, 3, 2>
+         : w.taps == 5 ? depthwise_positions<T, kTogether, 5, 2>
+                       : nullptr;
+}
+
+// ---- forward and backward by data
+
+template <class T>
+class Depthwise {
+ public:
+  Depthwise(const Conv2d& g, bool backward, void* workspace)
+      : g_(g),
+        backward_(backward),
+        h_(g.h, g.oh, g.kh, g.stride_h, g.dilation_h, g.pad_h),
+        w_(g.w, g.ow, g.kw, g.stride_w, g.dilation_w, g.pad_w),
+        arena_{static_cast<char*>(workspace)} {
+    filters_ = arena_.take<T>(g.kh * g.kw * g.c);
+  }
+
+  int64_t bytes() const { return arena_.used; }
+
+  void run(const T* source, const T* weights, const T* bias, T* target) {
+    const int64_t taps = g_.kh * g_.kw, height = backward_ ? g_.h : g_.oh;
+    for (int64_t i = 0; i < taps * g_.c; ++i) filters_[i] = weights[i % g_.c * taps + i / g_.c];
+    const int64_t work = (backward_ ? g_.w : g_.ow) * g_.c * ceil_div(taps, backward_ ? g_.stride_h * g_.stride_w : 1);
+    parallel_for(g_.n * height, most(1, (1 << 17) / work), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) row(source, i / height, i % height, bias, target);
+    });
+  }
+
+ private:
+  // Row y of an image of the target.
+  void row(const T* source, int64_t image, int64_t y, const T* bias, T* target) const {
+    if (!backward_) return part_of_row(forward_sweep(h_), y, forward_sweep(w_), source, image, y, bias, target);
+    const int64_t padded = y + h_.pad;
+    const Sweep h = backward_sweep(h_, padded % h_.stride);
+    for (int64_t phase = 0; phase < w_.stride; ++phase) {
+      const Sweep w = backward_sweep(w_, phase);
+      part_of_row(h, padded / h_.stride, w, source, image, y, bias, target);
+    }
+  }
+
+  // The positions of a sweep over the row; q is the row's own position in h.
+  void part_of_row(const Sweep& h, int64_t q, const Sweep& w, const T* source, int64_t image, int64_t y, const T* bias,
+                   T* target) const {
+    const int64_t c = g_.c, height = backward_ ? g_.h : g_.oh, width = backward_ ? g_.w : g_.ow;
+    const TapRange u = w.taps ? taps_inside(h, q) : TapRange{0, 0};
+    source += (image * h.in + h.source(q) + u.from * h.gap) * w.in * c;
+    target += (image * height + y) * width * c;
+    const T* filter = filters_ + (h.tap_first + u.from * h.tap_step) * g_.kw * c;
+    DepthwiseTaps<T> t{nullptr,        nullptr, u.to - u.from, 0, h.gap * w.in * c, w.gap * c, h.tap_step * g_.kw * c,
+                       w.tap_step * c, c};
+    const auto at = [&](int64_t j) { return target + ((w.first + j) * w.out_step + w.out_first) * c; };
+    const auto one = [&](int64_t j) {
+      const TapRange v = taps_inside(w, w.first + j);
+      t.cols = v.to - v.from;
+      t.x = source + (w.source(w.first + j) + v.from * w.gap) * c;
+      t.w = filter + (w.tap_first + v.from * w.tap_step) * c;
+      depthwise_position(t, bias, at(j));
+    };
+    const DepthwiseFn<T> several = depthwise_fn<T>(w);
+    const TapRange inside = positions_inside(w);
+    int64_t j = 0;
+    for (; j < inside.from; ++j) one(j);
+    for (; several && j + kTogether <= inside.to; j += kTogether) {
+      t.x = source + w.source(w.first + j) * c;
+      t.w = filter + w.tap_first * c;
+      several(t, bias, at(j), w.out_step * c);
+    }
+    for (; j < w.count; ++j) one(j);
+  }
+
+  const Conv2d& g_;
+  bool backward_;
+  Axis h_, w_;
+  T* filters_;  // (kh, kw, c)
+  Arena arena_;
+};
+
+// ---- backward by weight, and the gradient of the bias
+
+// dw (3, 3, c) += the products of kTogether neighbouring positions, Step columns apart.
+template <class T, int Step>
+void depthwise_gradient_3x3(const T* x, int64_t row, const T* dy, int64_t c_all, T* dw) {
+  using V = vec<T>;
+  for (int64_t c = 0; c < c_all; c += V::size) {
+    const int64_t lanes = c_all - c;
+    V d[kTogether];
+#pragma GCC unroll 8
+    for (int j = 0; j < kTogether; ++j) d[j] = V::load(dy + j * c_all + c, lanes);
+#pragma GCC unroll 4
+    for (int u = 0; u < 3; ++u) {
+      V sum[3];
+#pragma GCC unroll 4
+      for (int v = 0; v < 3; ++v) sum[v] = V::load(dw + (u * 3 + v) * c_all + c, lanes);
+#pragma GCC unroll 16
+      for (int p = 0; p < (kTogether - 1) * Step + 3; ++p) {
+        const V value = V::load(x + u * row + p * c_all + c, lanes);
+#pragma GCC unroll 8
+        for (int j = 0; j < kTogether; ++j)
+          if (p - j * Step >= 0 && p - j * Step < 3) sum[p - j * Step] = fma(value, d[j], sum[p - j * Step]);
+      }
+#pragma GCC unroll 4
+      for (int v = 0; v < 3; ++v) sum[v].store(dw + (u * 3 + v) * c_all + c, lanes);
+    }
+  }
+}
+
+template <class T>
+class DepthwiseGradient {
+  using V = vec<T>;
+
+ public:
+  DepthwiseGradient(const Conv2d& g, void* workspace)
+      : g_(g),
+        h_(forward_sweep({g.h, g.oh, g.kh, g.stride_h, g.dilation_h, g.pad_h})),
+        w_(forward_sweep({g.w, g.ow, g.kw, g.stride_w, g.dilation_w, g.pad_w})),
+        partial_((g.kh * g.kw + 1) * g.c),
+        arena_{static_cast<char*>(workspace)} {
+    const int64_t rows = g.n * g.oh, row_work = g.ow * g.c * g.kh * g.kw;
+    grain_ = most(ceil_div(rows, 16), (1 << 17) / row_work);
+    grain_ = most(1, grain_);
+    chunks_ = ceil_div(rows, grain_);
+    partials_ = arena_.take<T>(chunks_ * partial_);
+  }
+
+  int64_t bytes() const { return arena_.used; }
+
+  void run(const T* x, const T* dy, T* dw, T* db) {
+    parallel_for(g_.n * g_.oh, grain_, [&](int64_t begin, int64_t end) {
+      T* partial = partials_ + begin / grain_ * partial_;
+      fill(partial, partial_, T(0));
+      for (int64_t i = begin; i < end; ++i) add_row(x, dy + i * g_.ow * g_.c, i / g_.oh, i % g_.oh, partial);
+    });
+    const int64_t taps = g_.kh * g_.kw;
+    for (int64_t i = 0; i < partial_; ++i) {
+      T sum = 0;
+      for (int64_t chunk = 0; chunk < chunks_; ++chunk) sum += partials_[chunk * partial_ + i];
+      if (i < taps * g_.c)
+        dw[i % g_.c * taps + i / g_.c] = sum;
+      else if (db)
+        db[i % g_.c] = sum;
+    }
+  }
+
+ private:
+  void add_row(const T* x, const T* dy, int64_t image, int64_t i, T* partial) const {
+    const int64_t c = g_.c, row = g_.w * c;
+    const TapRange u = taps_inside(h_, i), inside = positions_inside(w_);
+    x += (image * g_.h + h_.source(i)) * row;
+    const bool three = g_.kh == 3 && g_.kw == 3 && h_.gap == 1 && w_.gap == 1 && u.to - u.from == 3;
+    const auto several = !three         ? nullptr
+                         : w_.step == 1 ? depthwise_gradient_3x3<T, 1>
+                         : w_.step == 2 ? depthwise_gradient_3x3<T, 2>
+                                        : nullptr;
+    int64_t j = 0;
+    for (; j < inside.from; ++j) add_position(x, dy + j * c, u, j, partial);
+    for (; several && j + kTogether <= inside.to; j += kTogether)
+      several(x + w_.source(j) * c, row, dy + j * c, c, partial);
+    for (; j < g_.ow; ++j) add_position(x, dy + j * c, u, j, partial);
+    T* sums = partial + g_.kh * g_.kw * c;
+    for (j = 0; j < g_.ow; ++j, dy += c)
+      for (int64_t k = 0; k < c; k += V::size)
+        (V::load(sums + k, c - k) + V::load(dy + k, c - k)).store(sums + k, c - k);
+  }
+
+  void add_position(const T* x, const T* dy, TapRange u, int64_t j, T* partial) const {
+    const int64_t c = g_.c;
+    const TapRange v = taps_inside(w_, j);
+    for (int64_t a = u.from; a < u.to; ++a)
+      for (int64_t b = v.from; b < v.to; ++b) {
+        const T* from = x + a * h_.gap * g_.w * c + (w_.source(j) + b * w_.gap) * c;
+        T* to = partial + (a * g_.kw + b) * c;
+        for (int64_t k = 0; k < c; k += V::size)
+          fma(V::load(from + k, c - k), V::load(dy + k, c - k), V::load(to + k, c - k)).store(to + k, c - k);
+      }
+  }
+
+  const Conv2d& g_;
+  Sweep h_, w_;
+  int64_t partial_, grain_, chunks_;
+  T* partials_;  // (chunks, kh kw + 1, c)
+  Arena arena_;
+};
+
+}  // namespace
+}  // namespace dlcore::kernel::DLCORE_TIER
