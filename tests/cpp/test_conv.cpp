@@ -214,6 +214,17 @@ TEST(Conv, Engine) {  // enough channels for the matrix engine, with everything 
   check_both({9, 40, 2, 2, 50, 3, 3, 2, 2, 1, 1});  // several images in a block
 }
 
+TEST(Conv, Depthwise) {
+  for (int64_t c : {2, 16, 17, 40})
+    for (int64_t stride : {1, 2, 3})
+      for (int64_t pad : {0, 1, 3}) {
+        check_both({2, c, 9, 13, c, 3, 3, stride, stride, pad, pad, 1, 1, c});
+        check_both({1, c, 11, 10, c, 5, 5, stride, stride, pad, 2, 1, 1, c});
+        check_both({2, c, 12, 8, c, 2, 3, 1, stride, pad, pad, 2, 1, c, 1});
+        check_both({1, c, 4, 30, c, 1, 4, stride, 1, 0, pad, 1, 2, c});
+      }
+}
+
 // |error| <= 16 eps sqrt(terms / 9) times the root of the mean square of the exact results (docs/convolution.md), and
 // without Winograd's tiles the sums' own bound.
 TEST(Conv, Winograd) {
@@ -302,7 +313,8 @@ TEST(Conv, RandomGeometries) {
 TEST(Conv, SameBitsForAnyThreads) {
   const Case cases[] = {{64, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2},   {33, 6, 14, 14, 16, 5, 5},
                         {9, 32, 20, 20, 40, 3, 3, 2, 2, 1, 1},  {1, 80, 28, 28, 72, 3, 3, 1, 1, 1, 1},
-                        {3, 160, 14, 14, 40, 3, 3, 1, 1, 1, 1}, {4, 16, 30, 30, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16}};
+                        {3, 160, 14, 14, 40, 3, 3, 1, 1, 1, 1}, {4, 16, 30, 30, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16},
+                        {2, 512, 7, 7, 96, 3, 3, 2, 2, 1, 1}};
   std::vector<Case> all(std::begin(cases), std::end(cases));
   for (Case t : cases) {
     t.channels_last = true;
