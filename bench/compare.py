@@ -45,6 +45,7 @@ BARS = {
     "conv stem": ("convolution of 1 to 4 channels", 2.5, 1.5),
     "conv other": ("convolution 1x1, 5x5, strided, dilated, grouped", 1.05, 0.9),
     "conv depthwise": ("depthwise convolution", 1.5, 1.1),
+    "norm": ("normalization, forward and with backward", 1.6, 1.0),
     "pooling": ("pooling, forward and with backward", 3.0, 1.2),
 }
 

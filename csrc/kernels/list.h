@@ -88,6 +88,12 @@ namespace dlcore {
   KERNEL(channel_norm_forward, void(const kernel::ChannelNorm&, const kernel::ChannelNormForward&, void*))            \
   KERNEL(channel_norm_backward, void(const kernel::ChannelNorm&, const kernel::ChannelNormBackward&, void*))          \
   KERNEL(running_statistics, void(const kernel::RunningStatistics&))                                                  \
+  KERNEL(row_norm_workspace, int64_t(const kernel::RowNorm&))                                                         \
+  KERNEL(row_norm_forward, void(const kernel::RowNorm&, const kernel::RowNormForward&))                               \
+  KERNEL(row_norm_backward, void(const kernel::RowNorm&, const kernel::RowNormBackward&, void*))                      \
+  KERNEL(local_norm_workspace, int64_t(const kernel::LocalNorm&))                                                     \
+  KERNEL(local_norm_forward, void(const kernel::LocalNorm&, const void* x, void* y, void*))                           \
+  KERNEL(local_norm_backward, void(const kernel::LocalNorm&, const void* x, const void* dy, void* dx, void*))         \
   /* optimizer steps: kernels/optim.h, kernels/cpu/optim.cpp */                                                       \
   KERNEL(sgd_step, void(const kernel::Sgd&))                                                                          \
   KERNEL(adam_step, void(const kernel::Adam&))                                                                        \

@@ -213,10 +213,10 @@ void check_image_norm(const char* op, const Tensor& input, const Tensor& weight,
   check_norm_input(op, input);
   DLCORE_CHECK(input.dim() >= 2, RuntimeError, op,
                ": input must have shape (N, C, ...); expected at least 2 dimensions but got shape ", input.sizes());
+  DLCORE_CHECK(from_input || (running.mean.defined() && running.var.defined()), RuntimeError, op,
+               ": running_mean and running_var must be given where ", flag, " is False");
   DLCORE_CHECK(running.mean.defined() == running.var.defined(), ValueError, op,
                ": running_mean and running_var must be both given or neither");
-  DLCORE_CHECK(from_input || running.mean.defined(), RuntimeError, op,
-               ": running_mean and running_var must be given where ", flag, " is False");
   check_channels(op, "running_mean", running.mean, input);
   check_channels(op, "running_var", running.var, input);
   check_channels(op, "weight", weight, input);
@@ -282,6 +282,9 @@ Tensor group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight,
   DLCORE_CHECK(input.size(1) % num_groups == 0, RuntimeError,
                "group_norm: input's channels must be divisible by num_groups; expected a multiple of ", num_groups,
                " but got shape ", input.sizes());
+  DLCORE_CHECK(input.numel() != num_groups, ValueError,
+               "group_norm: input must have more than one value a group, but got shape ", input.sizes(), " for ",
+               num_groups, " groups");
   for (const auto& [what, t] : {std::pair("weight", weight), std::pair("bias", bias)}) {
     if (!t.defined()) continue;
     DLCORE_CHECK(t.dim() == 1, RuntimeError, "group_norm: ", what, " must have one dimension, but got shape ",

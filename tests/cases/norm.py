@@ -143,3 +143,100 @@ case(
     lambda x: normalized(x.reshape(7, 3, 2), 2, eps=0.1).reshape(7, 6),
     length=10,
 )
+
+
+# ---- layer and root mean square
+
+
+def row_normalized(x, dims, eps, centered):
+    axes = tuple(range(x.ndim - dims, x.ndim))
+    x = x - x.mean(axes, keepdims=True) if centered else x
+    return x / np.sqrt((x * x).mean(axes, keepdims=True) + eps)
+
+
+for shape, dims in [
+    ((4, 5), 1),
+    ((3, 2, 17), 1),
+    ((2, 64), 1),
+    ((3, 1), 1),
+    ((2, 3, 4, 5), 2),
+    ((70, 33), 1),
+    ((6,), 1),
+]:
+    sizes, n = shape[len(shape) - dims :], int(np.prod(shape[len(shape) - dims :]))
+    options = {"length": n + int(np.prod(shape)) // n + 8, "gradgrad": shape[0] < 5 and n < 64, "grad": n > 1}
+    case(
+        "layer_norm",
+        lambda d, x, w, b, sizes=sizes: d.nn.functional.layer_norm(x, sizes, w, b),
+        [arr(*shape), arr(*sizes), arr(*sizes)],
+        lambda x, w, b, dims=dims: row_normalized(x, dims, EPS, True) * w + b,
+        **options,
+    )
+    case(
+        "rms_norm",
+        lambda d, x, w, sizes=sizes: d.nn.functional.rms_norm(x, sizes, w, 1e-5),
+        [arr(*shape), arr(*sizes)],
+        lambda x, w, dims=dims: row_normalized(x, dims, 1e-5, False) * w,
+        **options,
+    )
+long = int(2.5 * 2048)  # more than one block
+case(
+    "layer_norm",
+    lambda d, x: d.nn.functional.layer_norm(x, (long,), eps=0.5),
+    [arr(3, long)],
+    lambda x: row_normalized(x, 1, 0.5, True),
+    length=long,
+    grad=False,
+)
+case(
+    "layer_norm",
+    lambda d, x, w: d.nn.functional.layer_norm(x, (7,), w),
+    [arr(3, 7), arr(7)],
+    lambda x, w: row_normalized(x, 1, EPS, True) * w,
+    length=20,
+)
+case(
+    "layer_norm",
+    lambda d, x, b: d.nn.functional.layer_norm(x, (7,), None, b),
+    [arr(3, 7), arr(7)],
+    lambda x, b: row_normalized(x, 1, EPS, True) + b,
+    length=20,
+)
+case(
+    "rms_norm",
+    lambda d, x: d.nn.functional.rms_norm(x, (long,), eps=0.5),
+    [arr(3, long)],
+    lambda x: row_normalized(x, 1, 0.5, False),
+    length=long,
+    grad=False,
+)
+
+# ---- local response
+
+
+def local_response(x, size, alpha, beta, k):
+    total = np.zeros_like(x)
+    for c in range(x.shape[1]):
+        total[:, c] = (x[:, max(c - size // 2, 0) : c - size // 2 + size] ** 2).sum(1)
+    return x / (k + alpha / size * total) ** beta
+
+
+for order in (lambda x: x, channels_last):
+    for shape, args in [
+        ((2, 3, 5), (2, 1e-4, 0.75, 1.0)),
+        ((2, 17, 3, 3), (5, 0.5, 0.75, 2.0)),
+        ((1, 6, 4, 9), (3, 0.9, 0.5, 1.5)),
+        ((2, 4, 2, 3, 4), (4, 0.3, 1.25, 1.0)),
+        ((3, 3, 7, 2), (9, 0.4, 0.75, 1.0)),
+        ((1, 2, 2, 2), (1, 0.4, 2.0, 1.0)),
+    ]:
+        if len(shape) == 3 and order is channels_last:
+            continue
+        case(
+            "local_response_norm",
+            lambda d, x, order=order, args=args: d.nn.functional.local_response_norm(order(x), *args),
+            [arr(*shape)],
+            lambda x, args=args: local_response(x, *args),
+            length=args[0] + 12,
+            gradgrad=shape[0] == 1,
+        )

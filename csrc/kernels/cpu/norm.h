@@ -27,7 +27,8 @@ DLCORE_INLINE void choose(bool on, const F& f) {
   on ? f(flag<true>{}) : f(flag<false>{});
 }
 
-// f(u, i, lanes) for all vectors of n elements; neighbours have different u < 4, so that sums need not wait.
+// f(u, i, lanes) for all vectors of n elements; neighbours have different u < 4, so that sums need not wait. Each u is
+// a constant, so that what it counts stays in registers.
 template <int L, class F>
 DLCORE_INLINE void vectors4(int64_t n, const F& f) {
   int64_t i = 0;
@@ -37,9 +38,34 @@ DLCORE_INLINE void vectors4(int64_t n, const F& f) {
     f(2, i + 2 * L, L);
     f(3, i + 3 * L, L);
   }
-  int u = 0;
-  for (; i + L <= n; i += L) f(u++, i, L);
+  if (i + 2 * L <= n) {
+    f(0, i, L);
+    f(1, i + L, L);
+    i += 2 * L;
+  }
+  if (i + L <= n) {
+    f(2, i, L);
+    i += L;
+  }
   if (i < n) f(3, i, n - i);
+}
+
+// f(i, lanes) for all vectors of n elements.
+template <int L, class F>
+DLCORE_INLINE void each_vector(int64_t n, const F& f) {
+  int64_t i = 0;
+  for (; i + L <= n; i += L) f(i, L);
+  if (i < n) f(i, n - i);
+}
+
+// use(ints<U>, i, lanes) for n elements: U vectors at a time, then single ones, of which the last may be partial.
+template <int U, int L, class F>
+DLCORE_INLINE void each_columns(int64_t n, const F& use) {
+  int64_t i = 0;
+  for (; i + U * L <= n; i += U * L) use(ints<U>{}, i, L);
+  if constexpr (U > 1)
+    for (; i + L <= n; i += L) use(ints<1>{}, i, L);
+  if (i < n) use(ints<1>{}, i, n - i);
 }
 
 template <class V>
@@ -47,7 +73,9 @@ DLCORE_INLINE double sum4(const V (&s)[4]) {
   return static_cast<double>(sum_lanes((s[0] + s[1]) + (s[2] + s[3])));
 }
 
-// ---- in float64
+// ---- in float64, between whose additions are as many elements of a run, or rows
+
+constexpr int64_t kNormBlock = 1 << 11, kNormRows = 64;
 
 using Wide = vec<double>;
 constexpr int kWideLanes = kLanes<double>;
@@ -92,21 +120,30 @@ DLCORE_INLINE void join_moments(double* mean, double* m2, const double* mean_b, 
   }
 }
 
-// The same for nb elements whose deviations from `center` have the sums s and q: what rounding left in the center
-// comes out of s.
-template <class V>
-DLCORE_INLINE void join_deviations(double* mean, double* m2, int64_t lanes, V center, V s, V q, int64_t na,
-                                   int64_t nb) {
-  const Wide inverse(1 / static_cast<double>(nb));
-  for (int h = 0; h < V::size / kWideLanes; ++h) {
-    const int64_t at = h * kWideLanes, n = lanes - at;
-    if (n <= 0) return;
-    const Wide sum = widened(s, h), shift = sum * inverse;
-    Wide m = Wide::load(mean + at, n), m2_a = Wide::load(m2 + at, n);
-    join_moments(m, m2_a, widened(center, h) + shift, widened(q, h) - sum * shift, na, nb);
-    m.store(mean + at, n);
-    m2_a.store(m2 + at, n);
-  }
+// Mean and sum of squared deviations of `count` elements take in those of x that each_run(use) names by use(at, n), by
+// two passes over them: few enough to stay in the innermost cache and to be summed in T. What rounding left in the
+// first pass's mean comes out of the second.
+template <class T, class EachRun>
+DLCORE_INLINE void join_runs(double& mean, double& m2, int64_t count, const T* x, int64_t added,
+                             const EachRun& each_run) {
+  using V = vec<T>;
+  constexpr int L = V::size;
+  V s[4] = {V(T(0)), V(T(0)), V(T(0)), V(T(0))}, q[4] = {V(T(0)), V(T(0)), V(T(0)), V(T(0))};
+  each_run([&](int64_t at, int64_t n) {
+    vectors4<L>(n, [&](int u, int64_t i, int64_t lanes) { s[u] += V::load(x + at + i, lanes); });
+  });
+  const double n = static_cast<double>(added);
+  const T center = static_cast<T>(sum4(s) / n);
+  for (V& v : s) v = V(T(0));
+  each_run([&](int64_t at, int64_t run) {
+    vectors4<L>(run, [&](int u, int64_t i, int64_t lanes) {
+      const V d = V::load(x + at + i, lanes, center) - V(center);
+      s[u] += d;
+      q[u] = fma(d, d, q[u]);
+    });
+  });
+  const double shift = sum4(s) / n;
+  join_moments(mean, m2, static_cast<double>(center) + shift, sum4(q) - n * shift * shift, count, added);
 }
 
 template <class T>

@@ -11,15 +11,16 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-// Two numbers in float64 for each of a segment's channels (or for the segment), chunk by chunk; joined, they are where
-// chunk 0 had its own.
+// Two numbers in float64 for each of a segment's channels (or for the segment), chunk by chunk, and room for a third
+// one while they are found; joined, they are where chunk 0 had its own.
 struct Partial {
   double* at;
   int64_t width, chunks;
   Partial(Arena& arena, const Cut& cut, int64_t width)
-      : at(arena.take<double>(2 * width * cut.segments * cut.chunks)), width(width), chunks(cut.chunks) {}
-  double* first(int64_t segment, int64_t chunk) const { return at + (segment * chunks + chunk) * 2 * width; }
+      : at(arena.take<double>(3 * width * cut.segments * cut.chunks)), width(width), chunks(cut.chunks) {}
+  double* first(int64_t segment, int64_t chunk) const { return at + (segment * chunks + chunk) * 3 * width; }
   double* second(int64_t segment, int64_t chunk) const { return first(segment, chunk) + width; }
+  double* third(int64_t segment, int64_t chunk) const { return second(segment, chunk) + width; }
   double joined(int which, int64_t i) const { return first(i / width, 0)[which * width + i % width]; }
   // use(segment, from, to) for the parts of [begin, end) in each segment
   template <class F>
@@ -122,7 +123,8 @@ struct ForwardPlan {
   void run(const ChannelNormForward& a, const Op& op) const {
     const Cut& cut = walk.cut;
     const auto moments = [&](int64_t segment, int64_t chunk, int64_t begin, int64_t end) {
-      walk.moments(op.x, segment, begin, end, partial.first(segment, chunk), partial.second(segment, chunk));
+      walk.moments(op.x, segment, begin, end, partial.first(segment, chunk), partial.second(segment, chunk),
+                   reinterpret_cast<T*>(partial.third(segment, chunk)));
     };
     const auto prepare = [&](int64_t begin, int64_t end) {
       if (!g.given) join(a, begin, end);

@@ -14,13 +14,11 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-constexpr int64_t kNormBlock = 1 << 11, kNormRows = 64;  // elements or rows between two additions in float64
-
 // How the work is cut, from the shape alone. A segment's statistics depend on nothing outside it. Its units (elements
 // of planes, or rows) come in chunks, unless there are many segments and each stays in the cache between the pass for
 // statistics and the pass that uses them.
 struct Cut {
-  static constexpr int64_t kChunk = 1 << 15, kChunks = 128, kMinRows = 2 * kNormRows, kWhole = 3 << 18, kMany = 16;
+  static constexpr int64_t kChunk = 1 << 15, kChunks = 128, kMinRows = 2 * kNormRows, kWhole = 3 << 18, kMany = 8;
 
   int64_t segments, units, chunk, chunks, grain;
   bool whole;
@@ -78,28 +76,14 @@ struct Planes {
     }
   }
 
-  [[gnu::flatten]] void moments(const T* x, int64_t segment, int64_t begin, int64_t end, double* mean,
-                                double* m2) const {
+  [[gnu::flatten]] void moments(const T* x, int64_t segment, int64_t begin, int64_t end, double* mean, double* m2,
+                                T*) const {
     *mean = *m2 = 0;
     for (int64_t i = begin; i < end; i += kNormBlock) {
       const int64_t last = least(i + kNormBlock, end);
-      V s[4] = {V(T(0)), V(T(0)), V(T(0)), V(T(0))};
-      each_run(segment, i, last, [&](int64_t, int64_t at, int64_t n) {
-        vectors4<L>(n, [&](int u, int64_t j, int64_t lanes) { s[u] += V::load(x + at + j, lanes); });
+      join_runs(*mean, *m2, i - begin, x, last - i, [&](const auto& use) {
+        each_run(segment, i, last, [&](int64_t, int64_t at, int64_t n) { use(at, n); });
       });
-      const double count = static_cast<double>(last - i);
-      const T c = static_cast<T>(sum4(s) / count);
-      V q[4];
-      for (int u = 0; u < 4; ++u) s[u] = q[u] = V(T(0));
-      each_run(segment, i, last, [&](int64_t, int64_t at, int64_t n) {
-        vectors4<L>(n, [&](int u, int64_t j, int64_t lanes) {
-          const V d = V::load(x + at + j, lanes, c) - V(c);
-          s[u] += d;
-          q[u] = fma(d, d, q[u]);
-        });
-      });
-      const double shift = sum4(s) / count;
-      join_moments(*mean, *m2, static_cast<double>(c) + shift, sum4(q) - count * shift * shift, i - begin, last - i);
     }
   }
 
@@ -122,7 +106,7 @@ struct Planes {
   [[gnu::flatten]] void map(const Op& op, int64_t segment, int64_t begin, int64_t end) const {
     each_run(segment, begin, end, [&](int64_t e, int64_t at, int64_t n) {
       const auto k = op.repeat(e);
-      vectors4<L>(n, [&](int, int64_t j, int64_t lanes) { op.map(k, at + j, lanes); });
+      each_vector<L>(n, [&](int64_t j, int64_t lanes) { op.map(k, at + j, lanes); });
     });
   }
 };
@@ -132,7 +116,8 @@ struct Planes {
 template <class T>
 struct Rows {
   using V = vec<T>;
-  static constexpr int L = kLanes<T>, kMapRows = 4;
+  static constexpr int L = kLanes<T>;
+  static constexpr int64_t kMapRows = 4, kPivotRows = 8;
   static constexpr bool kMomentsByEntry = true;
   const ChannelNorm& g;
   const int64_t entries;
@@ -146,41 +131,45 @@ struct Rows {
 
   int64_t offset(int64_t segment, int64_t row) const { return (segment * cut.units + row) * g.channels; }
 
-  // use(ints<U>, channel, lanes): U vectors of neighbouring channels; a single last one may be partial.
-  template <int U, class F>
-  DLCORE_INLINE void each_columns(const F& use) const {
-    int64_t c = 0;
-    for (; c + U * L <= g.channels; c += U * L) use(ints<U>{}, c, L);
-    if constexpr (U > 1)
-      for (; c + L <= g.channels; c += L) use(ints<1>{}, c, L);
-    if (c < g.channels) use(ints<1>{}, c, g.channels - c);
-  }
-
-  [[gnu::flatten]] void moments(const T* x, int64_t segment, int64_t begin, int64_t end, double* mean,
-                                double* m2) const {
+  // One pass: sums of d = x - pivot and of d^2, with the mean of the chunk's first few rows as the pivot. That is at
+  // most sqrt(rows / kPivotRows) spreads away from the mean, whatever x is, so little is lost to cancellation.
+  [[gnu::flatten]] void moments(const T* x, int64_t segment, int64_t begin, int64_t end, double* mean, double* m2,
+                                T* pivot) const {
+    const int64_t first = least(kPivotRows, end - begin);
+    const V inverse(T(1) / static_cast<T>(first));
     for (int64_t c = 0; c < g.channels; ++c) mean[c] = m2[c] = 0;
+    each_columns<1, L>(g.channels, [&](ints<1>, int64_t c, int64_t lanes) {
+      const T* from = x + offset(segment, begin) + c;
+      V s(T(0));
+      for (int64_t r = 0; r < first; ++r) s += V::load(from + r * g.channels, lanes);
+      (s * inverse).store(pivot + c, lanes);
+    });
     for (int64_t row = begin; row < end; row += kNormRows) {
       const int64_t rows = least(kNormRows, end - row);
-      const V inverse(T(1) / static_cast<T>(rows));
-      each_columns<4>([&]<int U>(ints<U>, int64_t c, int64_t lanes) {
+      each_columns<4, L>(g.channels, [&]<int U>(ints<U>, int64_t c, int64_t lanes) {
         const T* from = x + offset(segment, row) + c;
-        V s[U], q[U], center[U];
-        for (int u = 0; u < U; ++u) s[u] = V(T(0));
-        for (int64_t r = 0; r < rows; ++r)
-          for (int u = 0; u < U; ++u) s[u] += V::load(from + r * g.channels + u * L, lanes);
+        V s[U], q[U], p[U];
         for (int u = 0; u < U; ++u) {
-          center[u] = s[u] * inverse;
+          p[u] = V::load(pivot + c + u * L, lanes);
           s[u] = q[u] = V(T(0));
         }
         for (int64_t r = 0; r < rows; ++r)
           for (int u = 0; u < U; ++u) {
-            const V d = V::load(from + r * g.channels + u * L, lanes) - center[u];
+            const V d = V::load(from + r * g.channels + u * L, lanes) - p[u];
             s[u] += d;
             q[u] = fma(d, d, q[u]);
           }
-        for (int u = 0; u < U; ++u)
-          join_deviations(mean + c + u * L, m2 + c + u * L, lanes, center[u], s[u], q[u], row - begin, rows);
+        for (int u = 0; u < U; ++u) {
+          add_widened(mean + c + u * L, s[u], lanes);
+          add_widened(m2 + c + u * L, q[u], lanes);
+        }
       });
+    }
+    const double n = static_cast<double>(end - begin);
+    for (int64_t c = 0; c < g.channels; ++c) {
+      const double shift = mean[c] / n;
+      m2[c] -= mean[c] * shift;
+      mean[c] = static_cast<double>(pivot[c]) + shift;
     }
   }
 
@@ -189,7 +178,7 @@ struct Rows {
     for (int64_t c = 0; c < g.channels; ++c) a[c] = b[c] = 0;
     for (int64_t row = begin; row < end; row += kNormRows) {
       const int64_t rows = least(kNormRows, end - row);
-      each_columns<4>([&]<int U>(ints<U>, int64_t c, int64_t lanes) {
+      each_columns<4, L>(g.channels, [&]<int U>(ints<U>, int64_t c, int64_t lanes) {
         typename Op::K k[U];
         V s[U], t[U];
         for (int u = 0; u < U; ++u) {
@@ -210,8 +199,8 @@ struct Rows {
   template <class Op>
   [[gnu::flatten]] void map(const Op& op, int64_t segment, int64_t begin, int64_t end) const {
     for (int64_t row = begin; row < end; row += kMapRows) {
-      const int64_t at = offset(segment, row), rows = least<int64_t>(kMapRows, end - row);
-      each_columns<1>([&](ints<1>, int64_t c, int64_t lanes) {
+      const int64_t at = offset(segment, row), rows = least(kMapRows, end - row);
+      each_columns<1, L>(g.channels, [&](ints<1>, int64_t c, int64_t lanes) {
         const auto k = op.load(segment * entries + c, lanes);
         for (int64_t r = 0; r < rows; ++r) op.map(k, at + r * g.channels + c, lanes);
       });

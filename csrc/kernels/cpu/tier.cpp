@@ -13,6 +13,8 @@ void fill_loss(KernelTable& t);
 void fill_mask(KernelTable& t);
 void fill_moments(KernelTable& t);
 void fill_norm_channel(KernelTable& t);
+void fill_norm_local(KernelTable& t);
+void fill_norm_row(KernelTable& t);
 void fill_optim(KernelTable& t);
 void fill_pair_loss(KernelTable& t);
 void fill_pool(KernelTable& t);
@@ -35,6 +37,8 @@ void fill_tier(KernelTable& t) {
   fill_mask(t);
   fill_moments(t);
   fill_norm_channel(t);
+  fill_norm_local(t);
+  fill_norm_row(t);
   fill_optim(t);
   fill_pair_loss(t);
   fill_pool(t);

@@ -13,11 +13,10 @@ from .module import Module
 from .parameter import Parameter, UninitializedBuffer, UninitializedParameter
 
 
-def affine_parameters(module: Module, shape, affine: bool, bias: bool, device, dtype) -> None:
-    """Gives the module its weight and bias of that shape, or None for those that it does without."""
-    for name, wanted in (("weight", affine), ("bias", affine and bias)):
-        parameter = Parameter(_core.empty(shape, device=device, dtype=dtype)) if wanted else None
-        module.register_parameter(name, parameter)
+def affine_parameter(module: Module, name: str, shape, wanted: bool, device, dtype) -> None:
+    """Gives the module a parameter of that name and shape, or None."""
+    parameter = Parameter(_core.empty(shape, device=device, dtype=dtype)) if wanted else None
+    module.register_parameter(name, parameter)
 
 
 class _Norm(Module):
@@ -44,7 +43,8 @@ class _Norm(Module):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-        affine_parameters(self, num_features, affine, bias, device, dtype)
+        affine_parameter(self, "weight", num_features, affine, device, dtype)
+        affine_parameter(self, "bias", num_features, affine and bias, device, dtype)
         if track_running_stats:
             self.register_buffer("running_mean", _core.zeros(num_features, device=device, dtype=dtype))
             self.register_buffer("running_var", _core.ones(num_features, device=device, dtype=dtype))
@@ -431,7 +431,8 @@ class GroupNorm(Module):
         self.num_channels = num_channels
         self.eps = eps
         self.affine = affine
-        affine_parameters(self, num_channels, affine, bias, device, dtype)
+        affine_parameter(self, "weight", num_channels, affine, device, dtype)
+        affine_parameter(self, "bias", num_channels, affine and bias, device, dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -33,4 +33,16 @@ DLCORE_API Tensor instance_norm(const Tensor& input, const Tensor& weight, const
 DLCORE_API Tensor group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight = {},
                              const Tensor& bias = {}, double eps = 1e-5);
 
+// Statistics of each row: of the last dimensions of x, which are normalized_shape, as are weight and bias.
+DLCORE_API Tensor layer_norm(const Tensor& input, IntSpan normalized_shape, const Tensor& weight = {},
+                             const Tensor& bias = {}, double eps = 1e-5);
+// x / sqrt(mean of x^2 + eps) weight over the last dimensions of x, which are normalized_shape, as is weight. Without
+// an eps it is the smallest one of the input's type, the distance from 1 to the next number.
+DLCORE_API Tensor rms_norm(const Tensor& input, IntSpan normalized_shape, const Tensor& weight = {},
+                           std::optional<double> eps = {});
+// x_c / (k + alpha / size sum of x_j^2)^beta, over `size` channels j around c of x (N, C, ...), floor(size / 2) of them
+// in front of c; those beyond the first and last one count as 0.
+DLCORE_API Tensor local_response_norm(const Tensor& input, int64_t size, double alpha = 1e-4, double beta = 0.75,
+                                      double k = 1);
+
 }  // namespace dlcore

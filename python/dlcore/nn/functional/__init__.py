@@ -58,7 +58,15 @@ from .loss import (
     nll_loss,
     smooth_l1_loss,
 )
-from .normalization import batch_norm, batch_norm_act, group_norm, instance_norm
+from .normalization import (
+    batch_norm,
+    batch_norm_act,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    rms_norm,
+)
 from .pooling import avg_pool2d, max_pool2d
 
 __all__ = [
@@ -88,9 +96,11 @@ __all__ = [
     "instance_norm",
     "kl_div",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "leaky_relu_",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
     "max_pool2d",
@@ -103,6 +113,7 @@ __all__ = [
     "relu",
     "relu6",
     "relu_",
+    "rms_norm",
     "rrelu",
     "rrelu_",
     "selu",

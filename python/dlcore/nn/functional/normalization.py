@@ -103,3 +103,57 @@ def group_norm(
         RuntimeError: if `num_groups` does not divide C, or a parameter has other than C elements.
     """
     return _core.group_norm(input, num_groups, weight, bias, eps)
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - mean) / sqrt(var + eps) weight + bias, with the mean and the (biased) variance over the last dimensions.
+
+    Args:
+        input: (*, normalized_shape).
+        normalized_shape: the sizes of those dimensions.
+        weight, bias: of `normalized_shape`; None for 1 and 0.
+        eps: added to the variance. Default: 1e-5.
+
+    Raises:
+        RuntimeError: if the input's last sizes, or a parameter's, are not `normalized_shape`.
+    """
+    return _core.layer_norm(input, normalized_shape, weight, bias, eps)
+
+
+def rms_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
+    """x / sqrt(mean(x^2) + eps) weight, with the mean over the last dimensions.
+
+    Args:
+        input: (*, normalized_shape).
+        normalized_shape: the sizes of those dimensions.
+        weight: of `normalized_shape`; None for 1.
+        eps: added to the mean square; None for the input type's smallest difference from 1. Default: None.
+
+    Raises:
+        RuntimeError: if the input's last sizes, or the weight's, are not `normalized_shape`.
+    """
+    return _core.rms_norm(input, normalized_shape, weight, eps)
+
+
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """x_c / (k + alpha / size sum_j x_j^2)^beta, over `size` channels j around c.
+
+    Args:
+        input: (N, C, *), of 3 dimensions or more.
+        size: how many channels; floor(size / 2) of them lie in front of c. Those beyond the first and the last one
+            count as 0.
+        alpha: the factor of the mean square. Default: 1e-4.
+        beta: the exponent. Default: 0.75.
+        k: what is added. Default: 1.
+
+    Raises:
+        ValueError: if the input has fewer than 3 dimensions.
+        RuntimeError: if `size` is not positive.
+    """
+    return _core.local_response_norm(input, size, alpha, beta, k)

@@ -1,4 +1,4 @@
-"""Helpers for parameters and their gradients."""
+"""Helpers for parameters, their gradients, and layers that become one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,20 @@ from collections.abc import Iterable
 from ... import _core
 from ..._core import Tensor
 from ...autograd.grad_mode import no_grad
+from .fusion import fuse_conv_bn_eval, fuse_conv_bn_weights, fuse_linear_bn_eval, fuse_linear_bn_weights
+
+__all__ = [
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_grads_with_norm_",
+    "fuse_conv_bn_eval",
+    "fuse_conv_bn_weights",
+    "fuse_linear_bn_eval",
+    "fuse_linear_bn_weights",
+    "get_total_norm",
+    "parameters_to_vector",
+    "vector_to_parameters",
+]
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
