@@ -164,15 +164,17 @@ void update_running(const Norm& n, const Running& running) {
   };
   const Tensor mean = writable(running.mean), var = writable(running.var);
   const double count = static_cast<double>(g.count());
-  kernels().running_statistics({.dtype = mean.dtype(),
-                                .images = g.entries() / g.channels,
-                                .channels = g.channels,
-                                .mean = n.mean.data<double>(),
-                                .var = n.var.data<double>(),
-                                .momentum = running.momentum,
-                                .unbias = count / (count - 1),
-                                .running_mean = mean.raw_data(),
-                                .running_var = var.raw_data()});
+  const kernel::RunningStatistics a{.dtype = mean.dtype(),
+                                    .images = g.entries() / g.channels,
+                                    .channels = g.channels,
+                                    .mean = n.mean.data<double>(),
+                                    .var = n.var.data<double>(),
+                                    .momentum = running.momentum,
+                                    .unbias = count / (count - 1),
+                                    .running_mean = mean.raw_data(),
+                                    .running_var = var.raw_data()};
+  const double entries = static_cast<double>(g.entries());
+  launch("running_statistics", {16 * entries, 4 * entries}, [&] { kernels().running_statistics(a); });
   for (const auto& [from, to] : {std::pair(mean, running.mean), std::pair(var, running.var)})
     from.raw_data() == to.raw_data() ? to.impl()->bump_version() : copy_data(to, from);
 }
