@@ -47,6 +47,7 @@ BARS = {
     "conv depthwise": ("depthwise convolution", 1.5, 1.1),
     "norm": ("normalization, forward and with backward", 1.6, 1.0),
     "pooling": ("pooling, forward and with backward", 3.0, 1.2),
+    "image": ("padding, resampling, sampling at points, unfolding, forward and with backward", 1.0, None),
 }
 
 

@@ -1,4 +1,4 @@
-"""Convolution and pooling, forward alone and with backward, on the layers of well-known networks."""
+"""Convolution, forward alone and with backward, on the layers of well-known networks."""
 
 from . import row, values
 
@@ -83,40 +83,3 @@ for group, layers in LAYERS.items():
                     length=max(channels * kernel * kernel // options.get("groups", 1), positions if backward else 1),
                     torch_layouts=[{}, {"channels_last": True}],
                 )
-
-
-def pooling(name, shape, backward, *args, **options):
-    def make(d, channels_last=False):
-        x = d.tensor(values(*shape))
-        x = x.contiguous(memory_format=d.channels_last) if channels_last else x
-        x.requires_grad_(backward)
-
-        def forward():
-            return getattr(d.nn.functional, name)(x, *args, **options)
-
-        if not backward:
-            return forward
-        y = forward()
-        dy = d.tensor(values(*y.shape, seed="dy"))
-        dy = dy.contiguous(memory_format=d.channels_last) if channels_last else dy
-        return lambda: d.autograd.grad(forward(), x, dy)
-
-    return make
-
-
-for what, name, shape, args in [
-    ("max 2x2 VGG", "max_pool2d", (8, 64, 56, 56), (2,)),
-    ("max 2x2 LeNet", "max_pool2d", (64, 6, 28, 28), (2,)),
-    ("max 3x3 stride 2 ResNet", "max_pool2d", (8, 64, 112, 112), (3, 2, 1)),
-    ("max 3x3 stride 1 GoogLeNet", "max_pool2d", (8, 192, 28, 28), (3, 1, 1)),
-    ("average 2x2 DenseNet", "avg_pool2d", (8, 128, 56, 56), (2,)),
-    ("average 3x3 stride 1", "avg_pool2d", (8, 192, 28, 28), (3, 1, 1)),
-]:
-    for backward in (False, True):
-        row(
-            "pooling",
-            what + (", and backward" if backward else ""),
-            pooling(name, shape, backward, *args),
-            length=9,
-            torch_layouts=[{}, {"channels_last": True}],
-        )

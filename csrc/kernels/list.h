@@ -1,9 +1,11 @@
 #pragma once
 // The list of kernels. It declares the table that each tier fills, and tests walk it to see that none is missing.
 // A kernel is a plain function over raw pointers; its arguments are described in the header of its family.
+#include "kernels/axis_map.h"
 #include "kernels/conv.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
+#include "kernels/grid_sample.h"
 #include "kernels/index.h"
 #include "kernels/loss.h"
 #include "kernels/norm.h"
@@ -79,8 +81,6 @@ namespace dlcore {
   KERNEL(max_pool2d_forward, void(const kernel::Pool2d&, const void* x, void* y, void* argmax, void* workspace))      \
   KERNEL(max_pool2d_backward,                                                                                         \
          void(const kernel::Pool2d&, const void* dy, const void* argmax, void* dx, void* workspace))                  \
-  KERNEL(max_pool2d_gather, void(const kernel::Pool2d&, const void* x, const void* argmax, void* y))                  \
-  KERNEL(max_pool2d_indices, void(const kernel::Pool2d&, const void* argmax, int64_t* indices))                       \
   KERNEL(avg_pool2d_forward, void(const kernel::Pool2d&, const void* x, void* y, void* workspace))                    \
   KERNEL(avg_pool2d_backward, void(const kernel::Pool2d&, const void* dy, void* dx, void* workspace))                 \
   /* normalization: kernels/norm.h, kernels/cpu/norm*.cpp; with scratch of *_workspace bytes */                       \
@@ -94,6 +94,19 @@ namespace dlcore {
   KERNEL(local_norm_workspace, int64_t(const kernel::LocalNorm&))                                                     \
   KERNEL(local_norm_forward, void(const kernel::LocalNorm&, const void* x, void* y, void*))                           \
   KERNEL(local_norm_backward, void(const kernel::LocalNorm&, const void* x, const void* dy, void* dx, void*))         \
+  /* axis by axis: kernels/axis_map.h, kernels/cpu/{resample,max_windows}.cpp */                                      \
+  KERNEL(resample_workspace, int64_t(const kernel::Image&))                                                           \
+  KERNEL(resample, void(const kernel::Image&, const void* x, void* y, void* workspace))                               \
+  KERNEL(max_windows_workspace, int64_t(const kernel::MaxWindows&))                                                   \
+  KERNEL(max_windows, void(const kernel::MaxWindows&, const void* x, void* y, void* argmax, void* workspace))         \
+  KERNEL(max_windows_backward,                                                                                        \
+         void(const kernel::MaxWindows&, const void* dy, const void* argmax, void* dx, void* workspace))              \
+  KERNEL(max_windows_places, void(const kernel::MaxWindows&, const void* argmax, int64_t* place, void* workspace))    \
+  /* an image at points: kernels/grid_sample.h, kernels/cpu/grid_sample.cpp */                                        \
+  KERNEL(grid_sample, void(const kernel::GridSample&, const void* x, const void* grid, void* y))                      \
+  KERNEL(grid_sample_backward_input, void(const kernel::GridSample&, const void* dy, const void* grid, void* dx))     \
+  KERNEL(grid_sample_backward_grid,                                                                                   \
+         void(const kernel::GridSample&, const void* dy, const void* x, const void* grid, void* dgrid))               \
   /* optimizer steps: kernels/optim.h, kernels/cpu/optim.cpp */                                                       \
   KERNEL(sgd_step, void(const kernel::Sgd&))                                                                          \
   KERNEL(adam_step, void(const kernel::Adam&))                                                                        \

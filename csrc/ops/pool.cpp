@@ -1,200 +1,217 @@
+#include "dlcore/ops/pool.h"
 #include "core/allocator.h"
 #include "core/launch.h"
 #include "kernels/registry.h"
-#include "ops/internal.h"
+#include "ops/window.h"
 
 namespace dlcore {
 namespace {
 
-using kernel::Pool2d;
-
-struct Pair {
-  int64_t h, w;
-};
-Pair pair(const char* op, const char* what, IntSpan values) {
-  DLCORE_CHECK(values.size() == 1 || values.size() == 2, RuntimeError, op, ": ", what,
-               " must be one number or two (height, width), but got ", values);
-  return {values[0], values.back()};
-}
-
-// Outputs along one axis of `in` elements.
-int64_t out_size(int64_t in, int64_t taps, int64_t stride, int64_t pad, int64_t dilation, bool ceil_mode) {
-  const int64_t space = in + 2 * pad - dilation * (taps - 1) - 1;
-  if (space < 0) return ceil_mode && -space < stride ? 1 : 0;
-  const int64_t out = space / stride + (ceil_mode && space % stride != 0 ? 1 : 0) + 1;
-  return ceil_mode && (out - 1) * stride >= in + pad ? out - 1 : out;  // every window begins inside or in front
-}
-
-struct Arguments {
-  const char* op;
-  IntSpan kernel_size, stride, padding, dilation;
-  bool ceil_mode;
-};
-
-// What the kernels need to know of x (n, c, h, w).
-Pool2d geometry(const Tensor& x, const Arguments& a) {
-  const Pair k = pair(a.op, "kernel_size", a.kernel_size), p = pair(a.op, "padding", a.padding);
-  const Pair s = a.stride.empty() ? k : pair(a.op, "stride", a.stride), d = pair(a.op, "dilation", a.dilation);
-  DLCORE_CHECK(k.h > 0 && k.w > 0, RuntimeError, a.op, ": kernel_size must be positive, but got ", a.kernel_size);
-  DLCORE_CHECK(s.h > 0 && s.w > 0, RuntimeError, a.op, ": stride must be positive, but got ", a.stride);
-  DLCORE_CHECK(d.h > 0 && d.w > 0, RuntimeError, a.op, ": dilation must be positive, but got ", a.dilation);
-  DLCORE_CHECK(p.h >= 0 && p.w >= 0, RuntimeError, a.op, ": padding must be non-negative, but got ", a.padding);
-  Pool2d g{};
-  g.dtype = x.dtype();
-  g.planes = x.size(0) * x.size(1), g.h = x.size(2), g.w = x.size(3);
-  g.kh = k.h, g.kw = k.w, g.stride_h = s.h, g.stride_w = s.w;
-  g.pad_h = p.h, g.pad_w = p.w, g.dilation_h = d.h, g.dilation_w = d.w;
-  constexpr int64_t kMost = int64_t{1} << 31;  // so that nothing below overflows
-  for (const int64_t v : {k.h, k.w, s.h, s.w, d.h, d.w})
-    DLCORE_CHECK(v <= kMost, RuntimeError, a.op, ": kernel_size, stride and dilation must be below 2^31, but got ", v);
-  const auto half = [](int64_t taps, int64_t dilation) { return ((taps - 1) * dilation + 1) / 2; };
-  DLCORE_CHECK(p.h <= half(k.h, d.h) && p.w <= half(k.w, d.w), RuntimeError, a.op,
-               ": padding must be at most half of the (dilated) kernel, but got padding ", a.padding,
-               " for kernel_size ", a.kernel_size);
-  g.oh = out_size(g.h, k.h, s.h, p.h, d.h, a.ceil_mode);
-  g.ow = out_size(g.w, k.w, s.w, p.w, d.w, a.ceil_mode);
-  DLCORE_CHECK(g.oh > 0 && g.ow > 0, RuntimeError, a.op, ": the output must not be empty; input of shape ", sizes_of(x),
-               " with kernel_size ", a.kernel_size, " gives ", g.oh, " x ", g.ow);
-  g.argmax = kernel::argmax_dtype(g.kh * g.kw);
-  return g;
-}
-
-void check_input(const char* op, const Tensor& x) {
-  DLCORE_CHECK(x.dim() == 3 || x.dim() == 4, RuntimeError, op,
-               ": input must have shape (N, C, H, W) or (C, H, W); expected 3 or 4 dimensions but got shape ",
-               x.sizes());
-  for (int64_t dim = x.dim() - 3; dim < x.dim(); ++dim)
-    DLCORE_CHECK(x.size(dim) > 0, RuntimeError, op, ": only the batch of input may be empty, but got shape ",
-                 x.sizes());
-  DLCORE_CHECK(x.dtype() != DType::Bool, NotImplementedError, op, ": input must hold numbers, but got bool");
-}
-
 // Integers are pooled as int64, 16-bit floating point as float32.
 DType pooling_dtype(DType t) { return is_floating(t) ? compute_dtype(t) : DType::Int64; }
 
-// f on x as (n, c, h, w) in a dtype that the kernels know; its result in x's form.
+// f on x as (N, C, spatial...) in a dtype that the kernels know; its result in x's form.
 template <class F>
-Tensor on_planes(const Tensor& x, const F& f) {
-  const Tensor batch = x.dim() == 3 ? unsqueeze(x, 0) : x;
-  const Tensor y = to_dtype(f(contiguous(to_dtype(batch, pooling_dtype(x.dtype())))), x.dtype());
-  return x.dim() == 3 ? squeeze(y, IntSpan{0}) : y;
+Tensor pooled(const Tensor& x, int64_t spatial, const F& f) {
+  return to_dtype(on_batch(to_dtype(x, pooling_dtype(x.dtype())), spatial, f), x.dtype());
 }
 
-Dims output_sizes(const Tensor& x, const Pool2d& g) { return {x.size(0), x.size(1), g.oh, g.ow}; }
+// Planes of regular windows have kernels of their own; everything else goes by lists.
+struct Plan {
+  Windows windows;
+  Layout layout;
+  bool planes;
 
-Cost cost(const Pool2d& g) {
-  const auto planes = static_cast<double>(g.planes), inputs = static_cast<double>(g.h * g.w);
-  const auto outputs = static_cast<double>(g.oh * g.ow), taps = static_cast<double>(g.kh * g.kw);
-  return {planes * (inputs + outputs) * static_cast<double>(item_size(g.dtype)), planes * outputs * taps};
-}
+  Plan(const Tensor& x, const Windows& windows)
+      : windows(windows), layout(layout_of(x)), planes(has_planes(windows) && layout == Layout::ChannelsFirst) {}
+  void use_planes() { layout = Layout::ChannelsFirst, planes = true; }
+};
 
 // ---- max: reading the chosen elements, and writing to their places, are each other's gradients
 
-Tensor choose(const Tensor& x, const Tensor& argmax, const Pool2d& g);
+struct MaxPlan : Plan {
+  int64_t taps_h, taps_w;
+  DType argmax;
 
-Tensor put(const Tensor& dy, const Tensor& argmax, const Pool2d& g) {
-  const Tensor from = contiguous(dy);
-  Tensor dx = new_tensor({dy.size(0), dy.size(1), g.h, g.w}, g.dtype);
-  launch("max_pool2d_backward", cost(g), [&] {
-    const Workspace scratch(kernels().pool2d_workspace(g, true));
-    kernels().max_pool2d_backward(g, from.raw_data(), argmax.raw_data(), dx.raw_data(), scratch.data());
+  MaxPlan(const Tensor& x, const Windows& windows) : Plan(x, windows) {
+    if (has_planes(windows) && too_many(windows)) use_planes();
+    const auto taps = [](const Window& w) { return w.adaptive ? w.in / std::max<int64_t>(w.out, 1) + 2 : w.taps; };
+    taps_h = taps(windows[1]), taps_w = taps(windows[2]);
+    argmax = kernel::argmax_dtype(taps(windows[0]) * taps_h * taps_w);
+  }
+  Axes axes() const { return {windows[0].list(), windows[1].list(), windows[2].list()}; }
+  kernel::MaxWindows lists(const Tensor& x, const Axes& axes) const {
+    return {image_of(x, axes, layout), taps_h, taps_w, argmax};
+  }
+};
+
+// The maxima's places in their image: int64, in y's sizes and layout.
+Tensor places(const Tensor& x, const Tensor& argmax, const MaxPlan& plan) {
+  Tensor place = new_tensor(argmax.sizes(), plan.layout, DType::Int64);
+  if (place.numel() == 0) return place;
+  const Axes axes = plan.axes();
+  const kernel::MaxWindows lists = plan.lists(x, axes);
+  launch("max_pool_places", pool_cost(x, plan.windows), [&] {
+    const Workspace scratch(kernels().max_windows_workspace(lists));
+    kernels().max_windows_places(lists, argmax.raw_data(), place.data<int64_t>(), scratch.data());
   });
-  record("max_pool2d_backward", dx, {dy},
-         [argmax, g](Gradients& grads) { grads.set(0, [&] { return choose(grads.dy(), argmax, g); }); });
+  return place;
+}
+
+// dx (sizes) from dy and the choice of each window.
+Tensor put(const Tensor& dy, const Tensor& argmax, const Dims& sizes, const MaxPlan& plan) {
+  const Tensor from = to_layout(dy, plan.layout);
+  Tensor dx = new_tensor(sizes, plan.layout, dy.dtype());
+  if (dx.numel() == 0) return dx;
+  launch("max_pool_backward", pool_cost(dx, plan.windows), [&] {
+    if (plan.planes) {
+      const kernel::Pool2d g = planes_of(dx, plan.windows);
+      const Workspace scratch(kernels().pool2d_workspace(g, true));
+      kernels().max_pool2d_backward(g, from.raw_data(), argmax.raw_data(), dx.raw_data(), scratch.data());
+    } else {
+      const Axes axes = transposed(plan.axes());
+      const kernel::MaxWindows lists = plan.lists(dx, axes);
+      const Workspace scratch(kernels().max_windows_workspace(lists));
+      kernels().max_windows_backward(lists, from.raw_data(), argmax.raw_data(), dx.raw_data(), scratch.data());
+    }
+  });
+  record("max_pool_backward", dx, {dy}, [=](Gradients& grads) {
+    grads.set(0, [&] {
+      const Tensor& x = grads.dy();
+      const Tensor place = places(x, argmax, plan);
+      return reshape(gather(flatten(x, 2), 2, flatten(place, 2)), place.sizes());
+    });
+  });
   return dx;
 }
 
-Tensor choose(const Tensor& x, const Tensor& argmax, const Pool2d& g) {
+// x (N, C, spatial...). places, if asked for, get where the maxima are.
+Tensor max_pool(const Tensor& x, const Windows& windows, Tensor* indices) {
+  const MaxPlan plan(x, windows);
+  const Tensor from = to_layout(x, plan.layout);
+  Tensor y = new_tensor(pooled_sizes(x, windows), plan.layout, x.dtype());
+  const bool keep = indices || needs_graph(x);
+  const Tensor argmax = keep ? new_tensor(y.sizes(), plan.layout, plan.argmax) : Tensor();
+  if (y.numel() > 0)
+    launch("max_pool", pool_cost(x, windows), [&] {
+      void* choice = keep ? argmax.raw_data() : nullptr;
+      if (plan.planes) {
+        const kernel::Pool2d g = planes_of(x, windows);
+        const Workspace scratch(kernels().pool2d_workspace(g, false));
+        kernels().max_pool2d_forward(g, from.raw_data(), y.raw_data(), choice, scratch.data());
+      } else {
+        const Axes axes = plan.axes();
+        const kernel::MaxWindows lists = plan.lists(x, axes);
+        const Workspace scratch(kernels().max_windows_workspace(lists));
+        kernels().max_windows(lists, from.raw_data(), y.raw_data(), choice, scratch.data());
+      }
+    });
+  record("max_pool", y, {x}, [argmax, sizes = Dims(x.sizes()), plan](Gradients& grads) {
+    grads.set(0, [&] { return put(grads.dy(), argmax, sizes, plan); });
+  });
+  if (indices) *indices = places(x, argmax, plan);
+  return y;
+}
+
+template <class F>
+std::tuple<Tensor, Tensor> with_indices(const Tensor& x, int64_t spatial, const F& windows) {
+  Tensor indices;
+  Tensor y = pooled(x, spatial, [&](const Tensor& batch) { return max_pool(batch, windows(batch), &indices); });
+  return {y, x.dim() == spatial + 1 ? squeeze(indices, IntSpan{0}) : indices};
+}
+
+// ---- average: a linear map of each axis, or on planes a kernel of its own; it and its transpose are each other's
+// gradients
+
+Tensor average_planes(const Tensor& x, const Dims& sizes, const kernel::Pool2d& g, bool backward) {
   const Tensor from = contiguous(x);
-  Tensor y = new_tensor(output_sizes(x, g), g.dtype);
-  launch("max_pool2d_gather", cost(g),
-         [&] { kernels().max_pool2d_gather(g, from.raw_data(), argmax.raw_data(), y.raw_data()); });
-  record("max_pool2d_gather", y, {x},
-         [argmax, g](Gradients& grads) { grads.set(0, [&] { return put(grads.dy(), argmax, g); }); });
+  Tensor y = new_tensor(sizes, x.dtype());
+  if (y.numel() > 0)
+    launch(backward ? "avg_pool_backward" : "avg_pool",
+           {static_cast<double>((x.numel() + y.numel()) * item_size(x.dtype()))}, [&] {
+             const Workspace scratch(kernels().pool2d_workspace(g, backward));
+             (backward ? kernels().avg_pool2d_backward : kernels().avg_pool2d_forward)(g, from.raw_data(), y.raw_data(),
+                                                                                       scratch.data());
+           });
+  record("avg_pool", y, {x}, [g, backward, back = Dims(x.sizes())](Gradients& grads) {
+    grads.set(0, [&] { return average_planes(grads.dy(), back, g, !backward); });
+  });
   return y;
 }
 
-// argmax, if asked for, is what the window's choice was, in g.argmax's dtype.
-Tensor max_planes(const Tensor& x, const Pool2d& g, Tensor* argmax) {
-  Tensor y = new_tensor(output_sizes(x, g), g.dtype);
-  const bool keep = argmax || needs_graph(x);
-  const Tensor choice = keep ? new_tensor(output_sizes(x, g), g.argmax) : Tensor();
-  launch("max_pool2d", cost(g), [&] {
-    const Workspace scratch(kernels().pool2d_workspace(g, false));
-    kernels().max_pool2d_forward(g, x.raw_data(), y.raw_data(), keep ? choice.raw_data() : nullptr, scratch.data());
-  });
-  record("max_pool2d", y, {x},
-         [choice, g](Gradients& grads) { grads.set(0, [&] { return put(grads.dy(), choice, g); }); });
-  if (argmax) *argmax = choice;
-  return y;
-}
-
-// ---- average: summing over windows, and handing out to them, are each other's gradients
-
-Tensor average(const Tensor& x, const Pool2d& g);
-
-Tensor spread(const Tensor& dy, const Pool2d& g) {
-  const Tensor from = contiguous(dy);
-  Tensor dx = new_tensor({dy.size(0), dy.size(1), g.h, g.w}, g.dtype);
-  launch("avg_pool2d_backward", cost(g), [&] {
-    const Workspace scratch(kernels().pool2d_workspace(g, true));
-    kernels().avg_pool2d_backward(g, from.raw_data(), dx.raw_data(), scratch.data());
-  });
-  record("avg_pool2d_backward", dx, {dy},
-         [g](Gradients& grads) { grads.set(0, [&] { return average(grads.dy(), g); }); });
-  return dx;
-}
-
-Tensor average(const Tensor& x, const Pool2d& g) {
-  const Tensor from = contiguous(x);
-  Tensor y = new_tensor(output_sizes(x, g), g.dtype);
-  launch("avg_pool2d", cost(g), [&] {
-    const Workspace scratch(kernels().pool2d_workspace(g, false));
-    kernels().avg_pool2d_forward(g, from.raw_data(), y.raw_data(), scratch.data());
-  });
-  record("avg_pool2d", y, {x}, [g](Gradients& grads) { grads.set(0, [&] { return spread(grads.dy(), g); }); });
-  return y;
+// divisor 0: the number of a window's elements, with or without those in the padding.
+Tensor average(const char* op, const Tensor& x, const Windows& windows, int64_t divisor, bool count_include_pad) {
+  Plan plan(x, windows);
+  if (has_planes(windows) && (!is_floating(x.dtype()) || too_many(windows))) plan.use_planes();
+  if (plan.planes) {
+    kernel::Pool2d g = planes_of(x, windows);
+    g.divisor = divisor;
+    g.count_include_pad = count_include_pad;
+    return average_planes(x, pooled_sizes(x, windows), g, false);
+  }
+  DLCORE_CHECK(is_floating(x.dtype()), NotImplementedError, op, ": input must be floating point, but got ",
+               name(x.dtype()));
+  const auto list = [&](const Window& w, double share) {
+    return w.list([&](int64_t o) { return share / static_cast<double>(divisor ? 1 : w.count(o, count_include_pad)); });
+  };
+  const double share = divisor ? 1 / static_cast<double>(divisor) : 1;
+  return resample(op, x, {list(windows[0], 1), list(windows[1], 1), list(windows[2], share)}, plan.layout);
 }
 
 }  // namespace
 
-Tensor max_pool2d(const Tensor& input, IntSpan kernel_size, std::optional<IntSpan> stride, IntSpan padding,
-                  IntSpan dilation, bool ceil_mode) {
-  check_input("max_pool2d", input);
-  return on_planes(input, [&](const Tensor& x) {
-    return max_planes(
-        x, geometry(x, {"max_pool2d", kernel_size, stride.value_or(IntSpan()), padding, dilation, ceil_mode}), nullptr);
+Tensor max_pool(const char* op, int64_t spatial, const Tensor& input, IntSpan kernel_size,
+                std::optional<IntSpan> stride, IntSpan padding, IntSpan dilation, bool ceil_mode) {
+  check_pool_input(op, input, spatial);
+  return pooled(input, spatial, [&](const Tensor& x) {
+    return max_pool(x, pool_windows(x, {op, kernel_size, stride, padding, dilation, ceil_mode}), nullptr);
   });
 }
 
-std::tuple<Tensor, Tensor> max_pool2d_with_indices(const Tensor& input, IntSpan kernel_size,
-                                                   std::optional<IntSpan> stride, IntSpan padding, IntSpan dilation,
-                                                   bool ceil_mode) {
-  check_input("max_pool2d", input);
-  Tensor indices;
-  Tensor y = on_planes(input, [&](const Tensor& x) {
-    const Pool2d g = geometry(x, {"max_pool2d", kernel_size, stride.value_or(IntSpan()), padding, dilation, ceil_mode});
-    Tensor argmax;
-    Tensor largest = max_planes(x, g, &argmax);
-    indices = new_tensor(sizes_of(argmax), DType::Int64);
-    launch("max_pool2d_indices", cost(g),
-           [&] { kernels().max_pool2d_indices(g, argmax.raw_data(), indices.data<int64_t>()); });
-    return largest;
+std::tuple<Tensor, Tensor> max_pool_with_indices(const char* op, int64_t spatial, const Tensor& input,
+                                                 IntSpan kernel_size, std::optional<IntSpan> stride, IntSpan padding,
+                                                 IntSpan dilation, bool ceil_mode) {
+  check_pool_input(op, input, spatial);
+  return with_indices(input, spatial, [&](const Tensor& x) {
+    return pool_windows(x, {op, kernel_size, stride, padding, dilation, ceil_mode});
   });
-  if (input.dim() == 3) indices = squeeze(indices, IntSpan{0});
-  return {y, indices};
 }
 
-Tensor avg_pool2d(const Tensor& input, IntSpan kernel_size, std::optional<IntSpan> stride, IntSpan padding,
-                  bool ceil_mode, bool count_include_pad, std::optional<int64_t> divisor_override) {
-  check_input("avg_pool2d", input);
-  DLCORE_CHECK(divisor_override != int64_t{0}, RuntimeError, "avg_pool2d: divisor_override must not be zero");
-  return on_planes(input, [&](const Tensor& x) {
-    Pool2d g = geometry(x, {"avg_pool2d", kernel_size, stride.value_or(IntSpan()), padding, {1}, ceil_mode});
-    g.divisor = divisor_override.value_or(0);
-    g.count_include_pad = count_include_pad;
-    return average(x, g);
+Tensor avg_pool(const char* op, int64_t spatial, const Tensor& input, IntSpan kernel_size,
+                std::optional<IntSpan> stride, IntSpan padding, bool ceil_mode, bool count_include_pad,
+                std::optional<int64_t> divisor_override) {
+  check_pool_input(op, input, spatial);
+  DLCORE_CHECK(divisor_override != int64_t{0}, RuntimeError, op, ": divisor_override must not be zero");
+  return pooled(input, spatial, [&](const Tensor& x) {
+    const Windows windows = pool_windows(x, {op, kernel_size, stride, padding, {1}, ceil_mode});
+    for (const Window& w : windows)  // as in PyTorch, whose other averages take that
+      DLCORE_CHECK(spatial < 3 || w.taps <= w.in, RuntimeError, op,
+                   ": kernel_size must be at most the input's size, but", " got ", kernel_size, " for input of shape ",
+                   input.sizes());
+    return average(op, x, windows, divisor_override.value_or(0), count_include_pad);
   });
+}
+
+Tensor adaptive_avg_pool(const char* op, int64_t spatial, const Tensor& input, IntSpan output_size) {
+  check_pool_input(op, input, spatial, true);
+  DLCORE_CHECK(is_floating(input.dtype()), NotImplementedError, op, ": input must be floating point, but got ",
+               name(input.dtype()));
+  return pooled(input, spatial, [&](const Tensor& x) {
+    const Windows windows = adaptive_windows(op, x, output_size);
+    const bool one = std::all_of(output_size.begin(), output_size.end(), [](int64_t n) { return n == 1; });
+    if (!one || layout_of(x) == Layout::ChannelsLast) return average(op, x, windows, 0, false);
+    Dims dims;
+    for (int64_t d = 2; d < x.dim(); ++d) dims.push_back(d);
+    return mean(x, dims, true);
+  });
+}
+
+std::tuple<Tensor, Tensor> adaptive_max_pool(const char* op, int64_t spatial, const Tensor& input,
+                                             IntSpan output_size) {
+  check_pool_input(op, input, spatial, true);
+  DLCORE_CHECK(is_floating(input.dtype()), NotImplementedError, op, ": input must be floating point, but got ",
+               name(input.dtype()));
+  return with_indices(input, spatial, [&](const Tensor& x) { return adaptive_windows(op, x, output_size); });
 }
 
 }  // namespace dlcore

@@ -27,6 +27,7 @@ FAMILIES = (
     "linalg",
     "conv",
     "pool",
+    "image",
     "norm",
 )
 

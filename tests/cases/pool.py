@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import arr, case, distinct
+from . import arr, case, distinct, uniform
 
 
 def pair(v):
@@ -94,3 +94,71 @@ def max_places(x):
 
 
 case("max_pool2d", with_indices, [distinct(2, 2, 6, 4)], max_places)
+
+
+# ---- one and three dimensions, parts, and both orders in memory; PyTorch and differences are the references
+
+
+def last(d, x):
+    """x (N, C, ...) with its channels last in memory."""
+    n = x.dim()
+    return x.permute(0, *range(2, n), 1).contiguous().permute(0, n - 1, *range(1, n - 1))
+
+
+def add(op, name, shape, *args, make=distinct, length=1, gradgrad=False, **options):
+    for order in (lambda d, x: x, last):
+        case(
+            op,
+            lambda d, x, order=order: getattr(d.nn.functional, name)(order(d, x), *args, **options),
+            [make(*shape)],
+            length=length,
+            gradgrad=gradgrad,
+        )
+
+
+for name, shape, args, options in [
+    ("max_pool1d", (2, 3, 9), (2,), {}),
+    ("max_pool1d", (2, 5, 9), (3,), {"stride": 1, "padding": 1, "dilation": 2, "return_indices": True}),
+    ("max_pool2d", (2, 5, 6, 7), (3,), {"stride": 2, "padding": 1, "return_indices": True}),
+    ("max_pool2d", (2, 17, 5, 4), (2,), {"ceil_mode": True}),
+    ("max_pool3d", (2, 3, 4, 5, 6), (2,), {}),
+    ("max_pool3d", (1, 6, 4, 5, 6), ((2, 3, 1),), {"stride": (1, 2, 2), "padding": (1, 1, 0), "return_indices": True}),
+    ("adaptive_max_pool1d", (2, 3, 7), (3,), {}),
+    ("adaptive_max_pool2d", (2, 5, 7, 5), ((3, 5),), {"return_indices": True}),
+    ("adaptive_max_pool3d", (1, 2, 3, 5, 4), ((2, None, 3),), {}),
+]:
+    add(name, name, shape, *args, gradgrad=not options.get("return_indices"), **options)
+
+for name, shape, args, options in [
+    ("avg_pool1d", (2, 3, 9), (2,), {}),
+    ("avg_pool1d", (2, 5, 9), (3, 2, 1, True, False), {}),
+    ("avg_pool2d", (2, 17, 6, 7), (3,), {"stride": 1, "padding": 1}),
+    ("avg_pool2d", (2, 5, 6, 7), (3,), {"stride": 2, "padding": 1, "ceil_mode": True, "count_include_pad": False}),
+    ("avg_pool3d", (2, 3, 4, 5, 6), (2,), {}),
+    ("avg_pool3d", (1, 6, 4, 5, 6), ((2, 3, 1),), {"stride": 2, "padding": (1, 1, 0), "divisor_override": 5}),
+    ("adaptive_avg_pool1d", (2, 3, 7), (3,), {}),
+    ("adaptive_avg_pool2d", (2, 5, 7, 5), ((3, 5),), {}),
+    ("adaptive_avg_pool2d", (2, 5, 7, 5), (1,), {}),
+    ("adaptive_avg_pool2d", (2, 3, 4, 4), ((2, 9),), {}),
+    ("adaptive_avg_pool3d", (1, 2, 3, 5, 4), ((2, None, 3),), {}),
+    ("lp_pool1d", (2, 3, 8), (2, 3), {}),
+    ("lp_pool2d", (2, 3, 6, 8), (3, (2, 3)), {"stride": 2}),
+    ("lp_pool3d", (1, 2, 4, 5, 6), (2.0, 2), {}),
+]:
+    positive = name.startswith("lp")
+    make = (lambda *shape: uniform(*shape, low=0.5, high=2.0)) if positive else arr
+    add(name, name, shape, *args, make=make, length=40 if positive else 35, gradgrad=not positive, **options)
+
+
+def unpool(name, pool, *args, **options):
+    def run(d, x):
+        y, places = getattr(d.nn.functional, pool)(x.detach(), *args, return_indices=True, **options)
+        smaller = d.nn.functional.interpolate(x, tuple(y.shape[2:]))  # something to differentiate
+        return getattr(d.nn.functional, name)(smaller, places, *args, output_size=tuple(x.shape[2:]), **options)
+
+    return run
+
+
+case("max_unpool1d", unpool("max_unpool1d", "max_pool1d", 2), [distinct(2, 3, 9)])
+case("max_unpool2d", unpool("max_unpool2d", "max_pool2d", 2, stride=2), [distinct(2, 3, 6, 7)])
+case("max_unpool3d", unpool("max_unpool3d", "max_pool3d", (1, 2, 2)), [distinct(1, 2, 3, 4, 4)])

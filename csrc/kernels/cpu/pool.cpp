@@ -5,6 +5,7 @@
 
 #include "core/parallel.h"
 #include "kernels/cpu/arena.h"
+#include "kernels/cpu/narrow.h"
 #include "kernels/cpu/window.h"
 #include "kernels/list.h"
 
@@ -12,11 +13,6 @@ namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
 constexpr int64_t kChunks = 64, kChunkWork = 1 << 16, kBlockElements = 1 << 12;
-
-template <class T>
-constexpr T kLowest = -__builtin_inf();
-template <>
-constexpr int64_t kLowest<int64_t> = INT64_MIN;
 
 // The planes in blocks of rows (of outputs, or of dx's phases), and these in chunks, each with scratch of its own.
 template <class T>
@@ -109,23 +105,6 @@ struct Plan {
 
 // ---- max
 
-// Lane-wise integers of a vector of T, from and to memory where they are narrower.
-template <class T>
-using Bits = typename vec<T>::mask_native;
-template <class I, class T>
-using Narrow = typename native_of<I, vec<T>::size>::type;
-template <class T, class I>
-DLCORE_INLINE Bits<T> load_narrow(const I* p) {
-  Narrow<I, T> x;
-  std::memcpy(&x, p, sizeof x);
-  return __builtin_convertvector(x, Bits<T>);
-}
-template <class T, class I>
-DLCORE_INLINE void store_narrow(Bits<T> x, I* p) {
-  const auto y = __builtin_convertvector(x, Narrow<I, T>);
-  std::memcpy(p, &y, sizeof y);
-}
-
 // y[p], and where I is not void the tap it came from. Returns whether some y is the lowest value there is.
 template <class T, class I>
 bool max_taps(const T* x, const int64_t* offsets, int64_t taps, int64_t n, T* y, I* argmax) {
@@ -198,20 +177,6 @@ void max_backward(const Pool2d& g, const T* dy, const I* argmax, T* dx, void* wo
       }
     });
     plan.store_input(slot, q, rows, dx + plane * g.h * g.w);
-  });
-}
-
-// use(output's place, its maximum's place in the plane) for every output.
-template <class I, class F>
-void each_maximum(const Pool2d& g, const I* argmax, const F& use) {
-  parallel_for(g.planes * g.oh, most(1, (1 << 12) / (g.ow + 1)), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row)
-      for (int64_t j = 0; j < g.ow; ++j) {
-        const int64_t o = row * g.ow + j, tap = argmax[o];
-        use(o, row / g.oh * g.h * g.w,
-            (row % g.oh * g.stride_h + tap / g.kw * g.dilation_h - g.pad_h) * g.w + j * g.stride_w +
-                tap % g.kw * g.dilation_w - g.pad_w);
-      }
   });
 }
 
@@ -352,22 +317,6 @@ void max_pool2d_backward(const Pool2d& g, const void* dy, const void* argmax, vo
   });
 }
 
-void max_pool2d_gather(const Pool2d& g, const void* x, const void* argmax, void* y) {
-  typed(g.dtype, [&]<class T>(T) {
-    typed_argmax(g.argmax, [&]<class I>(I) {
-      each_maximum(g, static_cast<const I*>(argmax), [&](int64_t o, int64_t plane, int64_t place) {
-        static_cast<T*>(y)[o] = static_cast<const T*>(x)[plane + place];
-      });
-    });
-  });
-}
-
-void max_pool2d_indices(const Pool2d& g, const void* argmax, int64_t* indices) {
-  typed_argmax(g.argmax, [&]<class I>(I) {
-    each_maximum(g, static_cast<const I*>(argmax), [&](int64_t o, int64_t, int64_t place) { indices[o] = place; });
-  });
-}
-
 void avg_pool2d_forward(const Pool2d& g, const void* x, void* y, void* workspace) {
   if (g.planes == 0) return;
   typed(g.dtype, [&]<class T>(T) { avg_forward(g, static_cast<const T*>(x), static_cast<T*>(y), workspace); });
@@ -384,8 +333,6 @@ void fill_pool(KernelTable& t) {
   t.pool2d_workspace = pool2d_workspace;
   t.max_pool2d_forward = max_pool2d_forward;
   t.max_pool2d_backward = max_pool2d_backward;
-  t.max_pool2d_gather = max_pool2d_gather;
-  t.max_pool2d_indices = max_pool2d_indices;
   t.avg_pool2d_forward = avg_pool2d_forward;
   t.avg_pool2d_backward = avg_pool2d_backward;
 }

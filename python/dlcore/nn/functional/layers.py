@@ -35,11 +35,6 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     return output if bias is None else output + bias
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero each element with probability `p` and scale the others by 1 / (1 - p); the identity unless `training`."""
-    return _core.dropout_(input, p, training) if inplace else _core.dropout(input, p, training)
-
-
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Class numbers as rows with a one.
 
