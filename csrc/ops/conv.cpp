@@ -5,6 +5,7 @@
 #include "core/launch.h"
 #include "dlcore/backends.h"
 #include "kernels/registry.h"
+#include "ops/conv.h"
 #include "ops/layout.h"
 
 namespace dlcore {
@@ -91,18 +92,6 @@ Tensor conv_weight(const Tensor& input, const Tensor& output, const Conv2d& g) {
 
 // ---- arguments
 
-struct Pair {
-  int64_t h, w;
-};
-Pair pair(const char* what, IntSpan values, int64_t least) {
-  DLCORE_CHECK(values.size() == 1 || values.size() == 2, RuntimeError, "conv2d: ", what,
-               " must be one number or two (height, width), but got ", values);
-  const Pair p{values[0], values.back()};
-  DLCORE_CHECK(p.h >= least && p.w >= least, RuntimeError, "conv2d: ", what, " must be ",
-               least == 0 ? "non-negative" : "positive", ", but got ", values);
-  return p;
-}
-
 // Extent of a dilated window, or -1 where it overflows.
 int64_t extent(int64_t taps, int64_t dilation) {
   int64_t e;
@@ -113,76 +102,79 @@ int64_t extent(int64_t taps, int64_t dilation) {
 struct Geometry {
   int64_t out, stride, dilation;
 };
-Geometry axis(int64_t in, int64_t taps, int64_t stride, int64_t padding, int64_t dilation, const Tensor& x,
-              const Tensor& w) {
+Geometry axis(const char* op, int64_t in, int64_t taps, int64_t stride, int64_t padding, int64_t dilation,
+              const Tensor& x, const Tensor& w) {
   int64_t padded;
   const bool fits = !__builtin_add_overflow(in, padding, &padded);
   const int64_t window = extent(taps, dilation);
-  DLCORE_CHECK(fits && window >= 0 && window <= padded, RuntimeError,
-               "conv2d: the kernel must not be larger than the padded input; kernel ", sizes_of(w), " with dilation ",
+  DLCORE_CHECK(fits && window >= 0 && window <= padded, RuntimeError, op,
+               ": the kernel must not be larger than the padded input; kernel ", sizes_of(w), " with dilation ",
                dilation, " on input ", sizes_of(x), " with ", padding, " of padding in all");
   // A stride beyond the input and the dilation of a single tap make no difference; small, they cannot overflow.
   return {(padded - window) / stride + 1, std::min(stride, padded), taps == 1 ? 1 : dilation};
 }
 
-// `front`: padding above and to the left; `total`: with that below and to the right.
-Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor& bias, Pair stride, Pair front, Pair total,
-                Pair dilation, int64_t groups) {
-  if (input.dim() == 3) {
-    return squeeze(convolve(unsqueeze(input, 0), weight, bias, stride, front, total, dilation, groups), IntSpan{0});
-  }
-  if (is_half(input.dtype())) {
-    const auto wide = [](const Tensor& t) { return t.defined() ? to_dtype(t, DType::Float32) : t; };
-    return to_dtype(convolve(wide(input), wide(weight), wide(bias), stride, front, total, dilation, groups),
-                    input.dtype());
-  }
-  Conv2d g{};
-  g.dtype = input.dtype();
-  g.n = input.size(0), g.c = input.size(1), g.h = input.size(2), g.w = input.size(3);
-  g.oc = weight.size(0), g.kh = weight.size(2), g.kw = weight.size(3);
-  g.groups = groups;
-  g.winograd = winograd_enabled();
-  g.pad_h = front.h, g.pad_w = front.w;
-  const Geometry h = axis(g.h, g.kh, stride.h, total.h, dilation.h, input, weight);
-  const Geometry w = axis(g.w, g.kw, stride.w, total.w, dilation.w, input, weight);
-  g.oh = h.out, g.stride_h = h.stride, g.dilation_h = h.dilation;
-  g.ow = w.out, g.stride_w = w.stride, g.dilation_w = w.dilation;
-  g.channels_last = kernel::conv2d_prefers_channels_last(g);
-  return conv(input, weight, bias, g);
+// Runs f on tensors that the kernels know: half precision is computed in float32.
+template <class F>
+Tensor in_compute_dtype(const Tensor& input, const Tensor& weight, const Tensor& bias, const F& f) {
+  if (!is_half(input.dtype())) return f(input, weight, bias);
+  const auto wide = [](const Tensor& t) { return t.defined() ? to_dtype(t, DType::Float32) : t; };
+  return to_dtype(f(wide(input), wide(weight), wide(bias)), input.dtype());
 }
 
-void check_tensors(const Tensor& input, const Tensor& weight, const Tensor& bias, int64_t groups) {
-  DLCORE_CHECK(is_floating(input.dtype()), NotImplementedError,
-               "conv2d: input must be a floating point tensor, but got ", name(input.dtype()));
-  DLCORE_CHECK(input.dim() == 3 || input.dim() == 4, RuntimeError,
-               "conv2d: input must have shape (N, C, H, W) or (C, H, W); expected 3 or 4 dimensions but got shape ",
-               input.sizes());
-  DLCORE_CHECK(
-      weight.dim() == 4, RuntimeError,
-      "conv2d: weight must have shape (out_channels, in_channels/groups, kH, kW); expected 4 dimensions but got "
-      "shape ",
-      weight.sizes());
-  DLCORE_CHECK(weight.dtype() == input.dtype(), RuntimeError, "conv2d: weight must have the input's dtype; expected ",
-               name(input.dtype()), " but got ", name(weight.dtype()));
-  DLCORE_CHECK(groups > 0, RuntimeError, "conv2d: groups must be positive, but got ", groups);
-  const int64_t channels = input.size(-3), rows = weight.size(0);
-  DLCORE_CHECK(rows > 0 && rows % groups == 0, RuntimeError,
-               "conv2d: weight's out_channels must be a positive multiple of groups; expected a multiple of ", groups,
-               " but got weight of shape ", weight.sizes());
-  DLCORE_CHECK(
-      channels == weight.size(1) * groups, RuntimeError,
-      "conv2d: weight must have shape (out_channels, in_channels/groups, kH, kW); expected in_channels/groups = ",
-      channels, groups == 1 ? "" : "/" + std::to_string(groups), " but got weight of shape ", weight.sizes());
-  DLCORE_CHECK(weight.size(2) > 0 && weight.size(3) > 0, RuntimeError,
-               "conv2d: weight must have a kernel of at least one element, but got weight of shape ", weight.sizes());
-  DLCORE_CHECK(input.size(-2) > 0 && input.size(-1) > 0, RuntimeError,
-               "conv2d: only the batch and the channels of input may be empty, but got shape ", input.sizes());
-  if (!bias.defined()) return;
-  DLCORE_CHECK(bias.dim() == 1 && bias.size(0) == rows, RuntimeError,
-               "conv2d: bias must have shape (out_channels); expected (", rows, ",) but got ", bias.sizes());
-  DLCORE_CHECK(bias.dtype() == input.dtype(), RuntimeError, "conv2d: bias must have the input's dtype; expected ",
-               name(input.dtype()), " but got ", name(bias.dtype()));
+}  // namespace
+
+Tensor convolve(const char* op, const Tensor& input, const Tensor& weight, const Tensor& bias, ConvAxes stride,
+                ConvAxes front, ConvAxes total, ConvAxes dilation, int64_t groups) {
+  return in_compute_dtype(input, weight, bias, [&](const Tensor& x, const Tensor& kernel, const Tensor& b) {
+    Conv2d g{};
+    g.dtype = x.dtype();
+    g.n = x.size(0), g.c = x.size(1), g.h = x.size(2), g.w = x.size(3);
+    g.oc = kernel.size(0), g.kh = kernel.size(2), g.kw = kernel.size(3);
+    g.groups = groups;
+    g.winograd = winograd_enabled();
+    g.pad_h = front.h, g.pad_w = front.w;
+    const Geometry h = axis(op, g.h, g.kh, stride.h, total.h, dilation.h, x, kernel);
+    const Geometry w = axis(op, g.w, g.kw, stride.w, total.w, dilation.w, x, kernel);
+    g.oh = h.out, g.stride_h = h.stride, g.dilation_h = h.dilation;
+    g.ow = w.out, g.stride_w = w.stride, g.dilation_w = w.dilation;
+    g.channels_last = kernel::conv2d_prefers_channels_last(g);
+    return conv(x, kernel, b, g);
+  });
 }
+
+// The gradient of a convolution by its data, whose geometry is the other way round: y is what that one reads.
+Tensor convolve_transposed(const char* op, const Tensor& input, const Tensor& weight, const Tensor& bias,
+                           ConvAxes stride, ConvAxes padding, ConvAxes output_padding, ConvAxes dilation,
+                           int64_t groups) {
+  return in_compute_dtype(input, weight, bias, [&](const Tensor& x, const Tensor& kernel, const Tensor& b) {
+    const auto out_size = [&](int64_t in, int64_t taps, int64_t s, int64_t p, int64_t more, int64_t d) {
+      int64_t size;
+      const int64_t window = extent(taps, d);
+      const bool fits = window >= 0 && !__builtin_mul_overflow(in - 1, s, &size) &&
+                        !__builtin_add_overflow(size, window + more, &size);
+      DLCORE_CHECK(fits && size - 2 * p > 0, RuntimeError, op,
+                   ": the output must not be empty or too large; input of shape ", sizes_of(x), " with kernel ",
+                   sizes_of(kernel), ", stride ", s, ", padding ", p, " and dilation ", d);
+      return size - 2 * p;
+    };
+    Conv2d g{};
+    g.dtype = x.dtype();
+    g.n = x.size(0), g.oc = x.size(1), g.oh = x.size(2), g.ow = x.size(3);
+    g.c = kernel.size(1) * groups, g.kh = kernel.size(2), g.kw = kernel.size(3);
+    g.groups = groups;
+    g.winograd = winograd_enabled();
+    g.stride_h = stride.h, g.stride_w = stride.w, g.pad_h = padding.h, g.pad_w = padding.w;
+    g.dilation_h = dilation.h, g.dilation_w = dilation.w;
+    g.h = out_size(g.oh, g.kh, stride.h, padding.h, output_padding.h, dilation.h);
+    g.w = out_size(g.ow, g.kw, stride.w, padding.w, output_padding.w, dilation.w);
+    g.channels_last = kernel::conv2d_prefers_channels_last(g);
+    const Tensor y = conv_data(x, kernel, g);
+    return b.defined() ? y + reshape(b, {-1, 1, 1}) : y;
+  });
+}
+
+namespace {
 
 std::atomic<bool>& winograd_flag() {
   static std::atomic<bool> enabled = [] {
@@ -196,27 +188,5 @@ std::atomic<bool>& winograd_flag() {
 
 bool winograd_enabled() { return winograd_flag().load(std::memory_order_relaxed); }
 void set_winograd_enabled(bool enabled) { winograd_flag() = enabled; }
-
-Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
-              IntSpan dilation, int64_t groups) {
-  check_tensors(input, weight, bias, groups);
-  const Pair s = pair("stride", stride, 1), p = pair("padding", padding, 0), d = pair("dilation", dilation, 1);
-  constexpr int64_t kMost = int64_t{1} << 61;
-  DLCORE_CHECK(p.h <= kMost && p.w <= kMost, RuntimeError, "conv2d: padding is too large, got ", padding);
-  return convolve(input, weight, bias, s, p, {2 * p.h, 2 * p.w}, d, groups);
-}
-
-Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, const std::string& padding,
-              IntSpan dilation, int64_t groups) {
-  DLCORE_CHECK(padding == "same" || padding == "valid", RuntimeError,
-               "conv2d: padding must be 'same', 'valid', a number or two; got '", padding, "'");
-  check_tensors(input, weight, bias, groups);
-  const Pair s = pair("stride", stride, 1), d = pair("dilation", dilation, 1);
-  if (padding == "valid") return convolve(input, weight, bias, s, {0, 0}, {0, 0}, d, groups);
-  DLCORE_CHECK(s.h == 1 && s.w == 1, RuntimeError, "conv2d: padding 'same' needs stride 1, but got ", stride);
-  const Pair total{extent(weight.size(2), d.h) - 1, extent(weight.size(3), d.w) - 1};
-  DLCORE_CHECK(total.h >= 0 && total.w >= 0, RuntimeError, "conv2d: dilation is too large, got ", dilation);
-  return convolve(input, weight, bias, s, {total.h / 2, total.w / 2}, total, d, groups);
-}
 
 }  // namespace dlcore

@@ -18,6 +18,14 @@ MODULES = [  # name, arguments, options, shapes of the inputs
     ("Flatten", (0, 1), {}, [(2, 3, 4)]),
     ("Unflatten", (1, (2, 3)), {}, [(2, 6)]),
     ("Conv2d", (4, 6, 3), {}, [(2, 4, 7, 8)]),
+    ("Conv1d", (4, 6, 3), {"stride": 2, "padding": 1}, [(2, 4, 9)]),
+    ("Conv1d", (4, 6, 4), {"padding": "same", "padding_mode": "replicate"}, [(4, 9)]),
+    ("Conv3d", (4, 6, (3, 2, 2)), {"stride": (1, 2, 1), "padding": 1, "groups": 2}, [(2, 4, 5, 6, 7)]),
+    ("Conv3d", (2, 3, 3), {"padding": 1, "padding_mode": "circular"}, [(2, 4, 5, 6)]),
+    ("ConvTranspose1d", (4, 6, 3), {"stride": 2, "output_padding": 1, "groups": 2}, [(2, 4, 9)]),
+    ("ConvTranspose2d", (4, 6, 3), {"stride": 2, "padding": 1, "output_padding": 1}, [(2, 4, 7, 8)]),
+    ("ConvTranspose2d", (4, 6, (3, 2)), {"dilation": 2, "bias": False}, [(4, 7, 8)]),
+    ("ConvTranspose3d", (2, 3, 2), {"stride": (2, 1, 2), "padding": (1, 0, 0)}, [(2, 2, 3, 4, 5)]),
     ("Conv2d", (4, 6, (3, 2)), {"stride": 2, "padding": (1, 0), "dilation": (1, 2), "groups": 2}, [(2, 4, 7, 8)]),
     ("Conv2d", (4, 6, 2), {"padding": "same", "padding_mode": "circular", "bias": False}, [(4, 7, 8)]),
     ("Conv2d", (4, 6, 2), {"padding": "same"}, [(4, 7, 8)]),
@@ -133,7 +141,10 @@ def test_modules(name, arguments, options, shapes):
         np.testing.assert_allclose(a, b, rtol=2.0**-24 if name == "Hardsigmoid" else 1e-12, atol=1e-12)
 
 
-NAMES = sorted({name for name, *_ in MODULES} | {"LazyLinear", "LazyConv2d", "CrossEntropyLoss", "NLLLoss", "MSELoss"})
+LAZY_CONVOLUTIONS = {f"Lazy{kind}{n}d" for kind in ("Conv", "ConvTranspose") for n in (1, 2, 3)}
+NAMES = sorted(
+    {name for name, *_ in MODULES} | {"LazyLinear", *LAZY_CONVOLUTIONS, "CrossEntropyLoss", "NLLLoss", "MSELoss"}
+)
 NAMES += ["MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"]
 NAMES += ["L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss", "ParameterList"]
 

@@ -1,0 +1,69 @@
+"""Convolutions of 1, 2 and 3 dimensions and their transposes with random arguments: what PyTorch computes, its gradients,
+and an error where it has one."""
+
+import random
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+import dlcore
+
+
+def draw(rng: random.Random):
+    spatial, transposed = rng.choice([1, 2, 3]), rng.random() < 0.5
+    groups = rng.choice([1, 1, 2, 4])
+    inputs, outputs = groups * rng.choice([1, 2, 5, 16]), groups * rng.choice([1, 3, 8, 32])
+
+    def each(low, high):
+        return [rng.randint(low, high) for _ in range(spatial)]
+
+    batch = [] if rng.random() < 0.2 else [rng.randint(0, 3)]
+    x = (*batch, inputs, *each(1, 8))
+    w = ((inputs, outputs // groups) if transposed else (outputs, inputs // groups)) + tuple(each(1, 3))
+    stride, padding, dilation, more = each(1, 3), each(0, 2), each(1, 2), each(0, 2)
+    if not transposed and rng.random() < 0.3:
+        padding = rng.choice(["same", "valid"])
+    last = (more, groups, dilation) if transposed else (dilation, groups)
+    bias = (outputs,) if rng.random() < 0.6 else None
+    return f"conv{'_transpose' if transposed else ''}{spatial}d", x, w, bias, (stride, padding, *last)
+
+
+def run(d, name, tensors, arguments, dy):
+    x, w, b = (*tensors, None)[:3]
+    y = getattr(d.nn.functional, name)(x, w, b, *arguments)
+    dy = dy(y)
+    return [t.detach().numpy() for t in (y, *d.autograd.grad(y, tensors, d.tensor(dy)))]
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_random_arguments(seed, dtype):
+    rng, values = random.Random(seed), np.random.default_rng(seed)
+    computed = 0
+    for _ in range(40):
+        name, x, w, b, arguments = draw(rng)
+        arrays = [values.standard_normal(shape).astype(dtype) for shape in (x, w, b) if shape is not None]
+        cotangent = values.standard_normal(1 << 16).astype(dtype)
+
+        def dy(y, cotangent=cotangent):
+            return np.resize(cotangent, tuple(y.shape))
+
+        mine = [dlcore.tensor(a).requires_grad_() for a in arrays]
+        theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # PyTorch's on padding='same'
+                expected = run(torch, name, theirs, arguments, dy)
+        except (RuntimeError, ValueError):
+            with pytest.raises((RuntimeError, ValueError), match=name):
+                run(dlcore, name, mine, arguments, dy)
+            continue
+        computed += 1
+        for got, want in zip(run(dlcore, name, mine, arguments, dy), expected):
+            assert got.shape == want.shape and got.dtype == want.dtype
+            # sums of at most 16 3^3 (outputs) or 3 24^3 (weights) products of normal numbers; both sides round
+            tolerance = 8 * np.finfo(dtype).eps * (3 * 24**3) ** 0.5 * max(1, np.abs(want).max(initial=0))
+            assert np.abs(got - want).max(initial=0) <= tolerance, (name, x, w, b, arguments)
+    assert computed >= 15
