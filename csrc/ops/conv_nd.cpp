@@ -93,7 +93,7 @@ Tensor planes(const Tensor& x, int64_t first, int64_t step, int64_t count) {
   const Tensor cut = slice(x, 2, first, first + (count - 1) * step + 1, step);
   return flatten(transpose(cut, 1, 2), 0, 1);
 }
-Tensor volume(const Tensor& y, int64_t n) { return transpose(unflatten(y, 0, {n, -1}), 1, 2); }
+Tensor volume(const Tensor& y, int64_t n, int64_t depth) { return transpose(unflatten(y, 0, {n, depth}), 1, 2); }
 
 // (n, c, before + d + after, h, w), zeros around x.
 Tensor pad_depth(const Tensor& x, int64_t before, int64_t after) {
@@ -129,7 +129,7 @@ Tensor convolve_volume(const ConvOp& op, const Tensor& input, const Tensor& weig
                                  select(weight, 2, t), t == 0 ? bias : Tensor(), s, front, total, d, groups);
     y = t == 0 ? part : y + part;
   }
-  return volume(y, n);
+  return volume(y, n, depth / stride[0] + 1);
 }
 
 // Each plane of the kernel spreads the planes of x over those of y that it meets.
@@ -146,8 +146,8 @@ Tensor convolve_volume_transposed(const ConvOp& op, const Tensor& x, const Tenso
                " with kernel ", weight.sizes(), " and padding ", a.padding[0]);
   Tensor y;
   for (int64_t t = 0; t < taps; ++t) {
-    const Tensor part =
-        volume(convolve_transposed(op.name, planes(x, 0, 1, in), select(weight, 2, t), {}, s, p, more, d, groups), n);
+    const Tensor part = volume(
+        convolve_transposed(op.name, planes(x, 0, 1, in), select(weight, 2, t), {}, s, p, more, d, groups), n, in);
     if (t == 0) {
       Dims sizes = sizes_of(part);
       sizes[2] = full;

@@ -52,7 +52,13 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator=None)
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator=None
 ) -> Tensor:
-    """Values of N(mean, std^2) within [a, b]: the inverse of the distribution function, of a uniform variable."""
+    """Values of N(mean, std^2) within [a, b]: the inverse of the distribution function, of a uniform variable.
+
+    Raises:
+        ValueError: if `std` is not positive.
+    """
+    if not std > 0:
+        raise ValueError(f"trunc_normal_: std must be positive, but got {std}")
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
