@@ -17,8 +17,6 @@ from dlcore.datasets import cifar, digits  # noqa: E402
 from dlcore.train import AUGMENTATIONS, NETWORKS, train  # noqa: E402
 from dlcore.utils.data import Subset, TensorDataset  # noqa: E402
 
-pytestmark = pytest.mark.skipif(not hasattr(nn, "AdaptiveAvgPool2d"), reason="adaptive pooling is missing")
-
 
 def test_every_network_can_be_trained():
     assert set(NETWORKS) == {name for name in vision.__all__ if name.islower()}

@@ -10,7 +10,6 @@ import dlcore
 from dlcore import transforms as T
 from dlcore.utils.data import TensorDataset
 
-pytestmark = pytest.mark.skipif(not hasattr(T.F, "grid_sample"), reason="sampling is missing")
 EPS = 2.0**-23
 
 

@@ -8,7 +8,6 @@ from dlcore import nn
 from dlcore.models import vision
 from dlcore.utils import summary
 
-pytestmark = pytest.mark.skipif(not hasattr(nn, "AdaptiveAvgPool2d"), reason="adaptive pooling is missing")
 OWN = {"lenet", "nin", "resnet20", "densenet_small", "mobilenet", "go_policy"}  # not torchvision's
 
 
