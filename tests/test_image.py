@@ -90,6 +90,16 @@ def test_points_that_are_not_numbers_read_no_memory():
                 assert F.grid_sample(x, grid, mode, outside).shape == (2, 6, 1, 1)
 
 
+def test_windows_of_nothing_but_padding():
+    """Taps at -1 and 1 of an image with one row: no maximum, and no gradient."""
+    for order in (lambda x: x, channels_last):
+        x = dlcore.ones((2, 3, 1, 5), requires_grad=True)
+        y, places = F.max_pool2d(order(x), 2, 1, 1, 2, return_indices=True)
+        assert (y == -np.inf).all() and (places == 0).all()
+        y.backward(dlcore.ones(tuple(y.shape)))
+        assert (x.grad == 0).all()
+
+
 def test_integers_are_padded():
     x = dlcore.arange(6).reshape(1, 2, 3)
     np.testing.assert_array_equal(F.pad(x, (1, 2), "circular")[0, 0].numpy(), [2, 0, 1, 2, 0, 1])

@@ -67,7 +67,11 @@ def test_pooling(data):
     options = {"stride": stride, "ceil_mode": ceil_mode}
     args = (kernel,)
     if name == "max_pool":
-        options |= {"padding": padding, "dilation": numbers(draw, dims, 1, 2), "return_indices": draw(st.booleans())}
+        # PyTorch measures the padding against the dilated kernel in some of its functions and the plain one in others.
+        # Where dilation jumps over an image of one element its backward writes outside of its memory.
+        within = (np.broadcast_to(padding, dims) <= np.broadcast_to(kernel, dims) // 2).all()
+        dilation = numbers(draw, dims, 1, 2) if within and min(values.shape[-dims:]) >= 2 else 1
+        options |= {"padding": padding, "dilation": dilation, "return_indices": draw(st.booleans())}
     elif name == "avg_pool":
         options |= {"padding": padding, "count_include_pad": draw(st.booleans())}
         if dims > 1:
