@@ -59,6 +59,6 @@ for what, shape, own_layout, call in [
             "image",
             f"{what} {'x'.join(map(str, shape))}{', and backward' if backward else ''}",
             image_op(call, shape, backward, own_layout),
-            length=64,
+            length=256**2,  # PyTorch rounds places of up to 256 elements to float32
             torch_layouts=[{"channels_last": False}, {"channels_last": True}],
         )
