@@ -63,3 +63,27 @@ def test_same_bits_for_any_number_of_threads(layer, threads):
             assert dlcore.equal(a, b)
     finally:
         dlcore.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    "x, w, options, order, kernels",
+    [
+        ((8, 64, 56, 56), (64, 64, 3, 3), {"padding": 1}, "last", "Winograd"),
+        ((1, 64, 8, 8), (64, 64, 3, 3), {"padding": 1}, "last", "read in place"),
+        ((2, 3, 32, 32), (64, 3, 7, 7), {"stride": 2}, "last", "read in place"),
+        ((2, 32, 9, 9), (32, 1, 3, 3), {"groups": 32}, "last", "one filter each"),
+        ((2, 1, 28, 28), (6, 1, 5, 5), {}, "first", "padded blocks"),
+        ((4, 8, 9, 9), (16, 8, 1, 1), {}, "first", "one product"),
+    ],
+)
+def test_explain_says_what_runs(x, w, options, order, kernels):
+    text = conv.explain(dlcore.zeros(x), dlcore.zeros(w), **options)
+    assert f"channels {order}" in text and kernels in text
+    y = dlcore.nn.functional.conv2d(dlcore.zeros(x), dlcore.zeros(w), **options)
+    assert y.is_contiguous() == (order == "first")
+    assert str(tuple(y.shape)) in text
+
+
+def test_explain_checks_its_arguments():
+    with pytest.raises(RuntimeError, match="conv2d: weight must have shape"):
+        conv.explain(dlcore.zeros(1, 3, 8, 8), dlcore.zeros(4, 2, 3, 3))

@@ -1,5 +1,6 @@
 #include "dlcore/ops/nn.h"
 #include "bindings/op.h"
+#include "dlcore/backends.h"
 
 namespace dlcore::bindings {
 
@@ -24,6 +25,9 @@ void bind_nn(Ops& ops) {
        "int groups=1) -> Tensor",
        "(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, str padding=\"valid\", int[3] dilation=1, "
        "int groups=1) -> Tensor"});
+  ops.function<&explain_conv2d>(
+      "_explain_conv2d(Tensor input, Tensor weight, int[2] stride=1, int[2] padding=0, int[2] dilation=1, "
+      "int groups=1) -> str");
   ops.function<&conv_transpose1d>(
       "conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, "
       "int[1] output_padding=0, int groups=1, int[1] dilation=1) -> Tensor");

@@ -35,6 +35,23 @@ inline bool conv2d_prefers_channels_last(const Conv2d& g) {
   return g.groups == 1 ? g.oc >= 32 && (g.c >= 16 || g.c <= 4) : g.oc / g.groups >= 16 && g.c / g.groups >= 16;
 }
 
+// Which kernels run (docs/convolution.md says how).
+enum class ConvPath : uint8_t { Winograd, Depthwise, ChannelsLast, Product, Blocks };
+static inline ConvPath conv2d_path(const Conv2d& g) {
+  const bool unit_stride = g.stride_h == 1 && g.stride_w == 1, unpadded = g.pad_h == 0 && g.pad_w == 0;
+  // Winograd's tiles of 4x4 outputs pay where there are enough channels that the products outweigh the transforms, and
+  // enough tiles to read the transformed filters for.
+  const int64_t tiles = g.n * ((g.oh + 3) / 4) * ((g.ow + 3) / 4);
+  if (g.winograd && g.dtype == DType::Float32 && g.kh == 3 && g.kw == 3 && unit_stride && g.dilation_h == 1 &&
+      g.dilation_w == 1 && g.groups == 1 && g.c >= 32 && g.oc >= 32 && tiles >= 48)
+    return ConvPath::Winograd;
+  if (g.channels_last)
+    return g.groups > 1 && g.groups == g.c && g.oc == g.c ? ConvPath::Depthwise : ConvPath::ChannelsLast;
+  const bool pointwise = g.kh == 1 && g.kw == 1 && unit_stride;
+  const bool whole = g.kh == g.h && g.kw == g.w && g.oh == 1 && g.ow == 1;
+  return unpadded && g.groups == 1 && (pointwise || whole) ? ConvPath::Product : ConvPath::Blocks;
+}
+
 enum class ConvPass : uint8_t { Forward, BackwardData, BackwardWeight };
 
 }  // namespace dlcore::kernel

@@ -1,4 +1,5 @@
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 
 #include "core/allocator.h"
@@ -122,25 +123,56 @@ Tensor in_compute_dtype(const Tensor& input, const Tensor& weight, const Tensor&
   return to_dtype(f(wide(input), wide(weight), wide(bias)), input.dtype());
 }
 
+Conv2d geometry(const char* op, const Tensor& x, const Tensor& weight, ConvAxes stride, ConvAxes front, ConvAxes total,
+                ConvAxes dilation, int64_t groups) {
+  Conv2d g{};
+  g.dtype = compute_dtype(x.dtype());
+  g.n = x.size(0), g.c = x.size(1), g.h = x.size(2), g.w = x.size(3);
+  g.oc = weight.size(0), g.kh = weight.size(2), g.kw = weight.size(3);
+  g.groups = groups;
+  g.winograd = winograd_enabled();
+  g.pad_h = front.h, g.pad_w = front.w;
+  const Geometry h = axis(op, g.h, g.kh, stride.h, total.h, dilation.h, x, weight);
+  const Geometry w = axis(op, g.w, g.kw, stride.w, total.w, dilation.w, x, weight);
+  g.oh = h.out, g.stride_h = h.stride, g.dilation_h = h.dilation;
+  g.ow = w.out, g.stride_w = w.stride, g.dilation_w = w.dilation;
+  g.channels_last = kernel::conv2d_prefers_channels_last(g);
+  return g;
+}
+
+const char* describe(kernel::ConvPath path) {
+  switch (path) {
+    case kernel::ConvPath::Winograd:
+      return "Winograd F(4x4, 3x3)";
+    case kernel::ConvPath::Depthwise:
+      return "vectors of channels, one filter each";
+    case kernel::ConvPath::ChannelsLast:
+      return "products of matrices, read in place";
+    case kernel::ConvPath::Product:
+      return "one product of matrices an image";
+    case kernel::ConvPath::Blocks:
+      return "sums over padded blocks of the image";
+  }
+  return "";
+}
+
 }  // namespace
 
 Tensor convolve(const char* op, const Tensor& input, const Tensor& weight, const Tensor& bias, ConvAxes stride,
                 ConvAxes front, ConvAxes total, ConvAxes dilation, int64_t groups) {
   return in_compute_dtype(input, weight, bias, [&](const Tensor& x, const Tensor& kernel, const Tensor& b) {
-    Conv2d g{};
-    g.dtype = x.dtype();
-    g.n = x.size(0), g.c = x.size(1), g.h = x.size(2), g.w = x.size(3);
-    g.oc = kernel.size(0), g.kh = kernel.size(2), g.kw = kernel.size(3);
-    g.groups = groups;
-    g.winograd = winograd_enabled();
-    g.pad_h = front.h, g.pad_w = front.w;
-    const Geometry h = axis(op, g.h, g.kh, stride.h, total.h, dilation.h, x, kernel);
-    const Geometry w = axis(op, g.w, g.kw, stride.w, total.w, dilation.w, x, kernel);
-    g.oh = h.out, g.stride_h = h.stride, g.dilation_h = h.dilation;
-    g.ow = w.out, g.stride_w = w.stride, g.dilation_w = w.dilation;
-    g.channels_last = kernel::conv2d_prefers_channels_last(g);
-    return conv(x, kernel, b, g);
+    return conv(x, kernel, b, geometry(op, x, kernel, stride, front, total, dilation, groups));
   });
+}
+
+std::string explain_convolution(const char* op, const Tensor& x, const Tensor& weight, ConvAxes stride, ConvAxes front,
+                                ConvAxes total, ConvAxes dilation, int64_t groups) {
+  const Conv2d g = geometry(op, x, weight, stride, front, total, dilation, groups);
+  const Cost c = cost(g);
+  return format(op, ": ", sizes_of(x), " by ", sizes_of(weight), " to ", Dims{g.n, g.oc, g.oh, g.ow}, ", ",
+                name(g.dtype), ", ", std::llround(c.flops / 1e6), " MFLOP and ", std::llround(c.bytes / 1e6),
+                " MB forward\n", "order in memory: ", g.channels_last ? "channels last" : "channels first",
+                "\nkernels: ", describe(kernel::conv2d_path(g)));
 }
 
 // The gradient of a convolution by its data, whose geometry is the other way round: y is what that one reads.

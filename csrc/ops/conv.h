@@ -13,6 +13,9 @@ struct ConvAxes {
 // to the right.
 Tensor convolve(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, ConvAxes stride,
                 ConvAxes front, ConvAxes total, ConvAxes dilation, int64_t groups);
+// In words: its size, the order in memory and the kernels that run.
+std::string explain_convolution(const char* op, const Tensor& x, const Tensor& weight, ConvAxes stride, ConvAxes front,
+                                ConvAxes total, ConvAxes dilation, int64_t groups);
 // x (n, c, h, w), weight (c, k / groups, kh, kw)
 Tensor convolve_transposed(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, ConvAxes stride,
                            ConvAxes padding, ConvAxes output_padding, ConvAxes dilation, int64_t groups);

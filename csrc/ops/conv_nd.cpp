@@ -1,4 +1,5 @@
 // Convolutions of 1, 2 and 3 dimensions and their transposes: arguments, and how 1 and 3 dimensions are made of 2.
+#include "dlcore/backends.h"
 #include "dlcore/ops/nn.h"
 #include "ops/conv.h"
 
@@ -243,6 +244,16 @@ Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias, Int
 Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, const std::string& padding,
               IntSpan dilation, int64_t groups) {
   return convolution({"conv3d", 3, false}, input, weight, bias, stride, padding, dilation, groups);
+}
+
+std::string explain_conv2d(const Tensor& input, const Tensor& weight, IntSpan stride, IntSpan padding, IntSpan dilation,
+                           int64_t groups) {
+  const ConvOp op{"conv2d", 2, false};
+  check_tensors(op, input, weight, {}, groups);
+  const Dims s = each_axis(op, "stride", stride, 1), p = each_axis(op, "padding", padding, 0),
+             d = each_axis(op, "dilation", dilation, 1);
+  return explain_convolution(op.name, input.dim() == 3 ? unsqueeze(input, 0) : input, weight, {s[0], s[1]},
+                             {p[0], p[1]}, {2 * p[0], 2 * p[1]}, {d[0], d[1]}, groups);
 }
 
 Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,

@@ -1,5 +1,7 @@
 #pragma once
-#include "dlcore/export.h"
+#include <string>
+
+#include "dlcore/tensor.h"
 
 namespace dlcore {
 
@@ -7,5 +9,9 @@ namespace dlcore {
 // coarsely; DLCORE_WINOGRAD=0 in the environment starts with no.
 DLCORE_API bool winograd_enabled();
 DLCORE_API void set_winograd_enabled(bool enabled);
+
+// In words, how conv2d with these arguments runs: its cost, the order of the images in memory and the kernels.
+DLCORE_API std::string explain_conv2d(const Tensor& input, const Tensor& weight, IntSpan stride = {1},
+                                      IntSpan padding = {0}, IntSpan dilation = {1}, int64_t groups = 1);
 
 }  // namespace dlcore

@@ -291,7 +291,7 @@ class WeightGradient {
   int64_t bytes() const { return arena_.used; }
 
   // Each chunk sums its own part of the images; the parts are added in order. db may be null.
-  void run(const T* x, const T* dy, T* dw, T* db) {
+  void backward_weight(const T* x, const T* dy, T* dw, T* db) {
     parallel_for(items_, grain_, [&](int64_t begin, int64_t end) {
       const int64_t chunk = begin / grain_;
       Arena arena{slots_ + chunk * slot_bytes_};
@@ -430,62 +430,75 @@ DLCORE_INLINE auto typed(DType dtype, const F& f) {
   return dtype == DType::Float64 ? f(double{}) : f(float{});
 }
 
-int64_t conv2d_workspace(const Conv2d& g, ConvPass pass) {
-  return typed(g.dtype, [&]<class T>(T) {
-    if (is_winograd(g))
-      return pass == ConvPass::BackwardWeight ? WinogradGradient(g, nullptr).bytes()
-                                              : Winograd(g, pass == ConvPass::BackwardData, nullptr).bytes();
-    if (g.channels_last && is_depthwise(g))
-      return pass == ConvPass::BackwardWeight ? DepthwiseGradient<T>(g, nullptr).bytes()
-                                              : Depthwise<T>(g, pass == ConvPass::BackwardData, nullptr).bytes();
-    if (g.channels_last)
-      return pass == ConvPass::BackwardWeight ? ChannelsWeightGradient<T>(g, nullptr).bytes()
-                                              : ChannelsConv<T>(g, pass == ConvPass::BackwardData, nullptr).bytes();
-    return is_product(g)                      ? ConvProduct<T>(g, pass, nullptr).bytes()
-           : pass == ConvPass::BackwardWeight ? WeightGradient<T>(g, nullptr).bytes()
-                                              : Correlation<T>(g, pass == ConvPass::BackwardData, nullptr).bytes();
-  });
+// Calls use(kernel) with the one that runs g forward or backward by data, in this workspace or, where that is null, to
+// learn its size.
+template <class T, class F>
+auto with_correlation(const Conv2d& g, bool backward, void* workspace, const F& use) {
+  switch (conv2d_path(g)) {
+    case ConvPath::Winograd:
+      if constexpr (sizeof(T) == 4) return use(Winograd(g, backward, workspace));
+      break;
+    case ConvPath::Depthwise:
+      return use(Depthwise<T>(g, backward, workspace));
+    case ConvPath::ChannelsLast:
+      return use(ChannelsConv<T>(g, backward, workspace));
+    case ConvPath::Product:
+      return use(ConvProduct<T>(g, backward ? ConvPass::BackwardData : ConvPass::Forward, workspace));
+    case ConvPath::Blocks:
+      break;
+  }
+  return use(Correlation<T>(g, backward, workspace));
 }
 
-template <class T>
-void correlate(const Conv2d& g, ConvPass pass, const T* source, const T* w, const T* b, T* target, void* workspace) {
-  const bool backward = pass == ConvPass::BackwardData;
-  if constexpr (sizeof(T) == 4)
-    if (is_winograd(g)) return Winograd(g, backward, workspace).run(source, w, b, target);
-  if (g.channels_last && is_depthwise(g)) return Depthwise<T>(g, backward, workspace).run(source, w, b, target);
-  if (g.channels_last) return ChannelsConv<T>(g, backward, workspace).run(source, w, b, target);
-  if (is_product(g)) return ConvProduct<T>(g, pass, workspace).run(backward, source, w, b, target);
-  Correlation<T>(g, backward, workspace).run(source, w, b, target);
+// The same backward by weight.
+template <class T, class F>
+auto with_gradient(const Conv2d& g, void* workspace, const F& use) {
+  switch (conv2d_path(g)) {
+    case ConvPath::Winograd:
+      if constexpr (sizeof(T) == 4) return use(WinogradGradient(g, workspace));
+      break;
+    case ConvPath::Depthwise:
+      return use(DepthwiseGradient<T>(g, workspace));
+    case ConvPath::ChannelsLast:
+      return use(ChannelsWeightGradient<T>(g, workspace));
+    case ConvPath::Product:
+      return use(ConvProduct<T>(g, ConvPass::BackwardWeight, workspace));
+    case ConvPath::Blocks:
+      break;
+  }
+  return use(WeightGradient<T>(g, workspace));
+}
+
+int64_t conv2d_workspace(const Conv2d& g, ConvPass pass) {
+  const auto bytes = [](const auto& kernel) { return kernel.bytes(); };
+  return typed(g.dtype, [&]<class T>(T) {
+    return pass == ConvPass::BackwardWeight ? with_gradient<T>(g, nullptr, bytes)
+                                            : with_correlation<T>(g, pass == ConvPass::BackwardData, nullptr, bytes);
+  });
 }
 
 void conv2d_forward(const Conv2d& g, const void* x, const void* w, const void* b, void* y, void* workspace) {
   typed(g.dtype, [&]<class T>(T) {
-    correlate(g, ConvPass::Forward, static_cast<const T*>(x), static_cast<const T*>(w), static_cast<const T*>(b),
-              static_cast<T*>(y), workspace);
+    with_correlation<T>(g, false, workspace, [&](auto&& kernel) {
+      kernel.run(static_cast<const T*>(x), static_cast<const T*>(w), static_cast<const T*>(b), static_cast<T*>(y));
+    });
   });
 }
 
 void conv2d_backward_data(const Conv2d& g, const void* dy, const void* w, void* dx, void* workspace) {
   typed(g.dtype, [&]<class T>(T) {
-    correlate(g, ConvPass::BackwardData, static_cast<const T*>(dy), static_cast<const T*>(w),
-              static_cast<const T*>(nullptr), static_cast<T*>(dx), workspace);
+    with_correlation<T>(g, true, workspace, [&](auto&& kernel) {
+      kernel.run(static_cast<const T*>(dy), static_cast<const T*>(w), nullptr, static_cast<T*>(dx));
+    });
   });
 }
 
 void conv2d_backward_weight(const Conv2d& g, const void* x, const void* dy, void* dw, void* db, void* workspace) {
   typed(g.dtype, [&]<class T>(T) {
-    const T *in = static_cast<const T*>(x), *out = static_cast<const T*>(dy);
-    if constexpr (sizeof(T) == 4)
-      if (is_winograd(g)) return WinogradGradient(g, workspace).run(in, out, static_cast<T*>(dw), static_cast<T*>(db));
-    if (g.channels_last && is_depthwise(g))
-      DepthwiseGradient<T>(g, workspace).run(in, out, static_cast<T*>(dw), static_cast<T*>(db));
-    else if (g.channels_last)
-      ChannelsWeightGradient<T>(g, workspace).run(in, out, static_cast<T*>(dw), static_cast<T*>(db));
-    else if (is_product(g))
-      ConvProduct<T>(g, ConvPass::BackwardWeight, workspace)
-          .backward_weight(in, out, static_cast<T*>(dw), static_cast<T*>(db));
-    else
-      WeightGradient<T>(g, workspace).run(in, out, static_cast<T*>(dw), static_cast<T*>(db));
+    with_gradient<T>(g, workspace, [&](auto&& kernel) {
+      kernel.backward_weight(static_cast<const T*>(x), static_cast<const T*>(dy), static_cast<T*>(dw),
+                             static_cast<T*>(db));
+    });
   });
 }
 

@@ -313,7 +313,7 @@ class ChannelsWeightGradient {
 
   int64_t bytes() const { return arena_.used; }
 
-  void run(const T* x, const T* dy, T* dw, T* db) {
+  void backward_weight(const T* x, const T* dy, T* dw, T* db) {
     parallel_for(chunks_ * parts_, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         Arena arena{slots_ + i * slot_bytes_};

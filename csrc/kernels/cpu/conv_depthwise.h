@@ -12,8 +12,6 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-inline bool is_depthwise(const Conv2d& g) { return g.groups == g.c && g.oc == g.c && g.c > 1; }
-
 constexpr int kTogether = 4;  // positions
 
 // The taps of a sweep whose element exists for position q: [from, to).
@@ -225,7 +223,7 @@ class DepthwiseGradient {
 
   int64_t bytes() const { return arena_.used; }
 
-  void run(const T* x, const T* dy, T* dw, T* db) {
+  void backward_weight(const T* x, const T* dy, T* dw, T* db) {
     parallel_for(g_.n * g_.oh, grain_, [&](int64_t begin, int64_t end) {
       T* partial = partials_ + begin / grain_ * partial_;
       fill(partial, partial_, T(0));

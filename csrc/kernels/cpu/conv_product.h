@@ -15,19 +15,16 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-inline bool is_product(const Conv2d& g) {
-  const bool unpadded = g.pad_h == 0 && g.pad_w == 0 && g.groups == 1;
-  const bool pointwise = g.kh == 1 && g.kw == 1 && g.stride_h == 1 && g.stride_w == 1;
-  const bool whole = g.kh == g.h && g.kw == g.w && g.oh == 1 && g.ow == 1;
-  return unpadded && (pointwise || whole);
-}
-
 template <class T>
 class ConvProduct {
  public:
   ConvProduct(const Conv2d& g, ConvPass pass, void* workspace)
-      : g_(g), depth_(g.c * g.kh * g.kw), positions_(g.oh * g.ow), arena_{static_cast<char*>(workspace)} {
-    GemmBatch p = pass == ConvPass::BackwardWeight ? gradient() : product(pass == ConvPass::BackwardData);
+      : g_(g),
+        backward_(pass == ConvPass::BackwardData),
+        depth_(g.c * g.kh * g.kw),
+        positions_(g.oh * g.ow),
+        arena_{static_cast<char*>(workspace)} {
+    GemmBatch p = pass == ConvPass::BackwardWeight ? gradient() : product();
     if (p.batch > 1) {
       packed_ = arena_.take<char>(gemm_packed_a_size(p.first));
       p.first.a_packed = true;
@@ -38,8 +35,8 @@ class ConvProduct {
   int64_t bytes() const { return arena_.used; }
 
   // forward (x gives y), or backward_data (dy gives dx)
-  void run(bool backward, const T* source, const T* weights, const T* bias, T* target) {
-    GemmBatch p = product(backward);
+  void run(const T* source, const T* weights, const T* bias, T* target) {
+    GemmBatch p = product();
     p.first.a = weights, p.first.b = source, p.first.c = target;
     p.first.bias = bias, p.first.bias_per_row = true;
     if (p.batch > 1) {  // the weights once for all images
@@ -57,12 +54,12 @@ class ConvProduct {
   }
 
  private:
-  GemmBatch product(bool backward) const {
+  GemmBatch product() const {
     GemmBatch p{};
     Gemm& f = p.first;
     f.dtype = g_.dtype;
-    f.m = backward ? depth_ : g_.oc, f.k = backward ? g_.oc : depth_;
-    f.a_row = backward ? 1 : depth_, f.a_col = backward ? depth_ : 1;
+    f.m = backward_ ? depth_ : g_.oc, f.k = backward_ ? g_.oc : depth_;
+    f.a_row = backward_ ? 1 : depth_, f.a_col = backward_ ? depth_ : 1;
     if (positions_ == 1) {  // the images are the columns
       f.n = g_.n;
       f.b_row = 1, f.b_col = f.k, f.c_row = 1, f.c_col = f.m;
@@ -92,6 +89,7 @@ class ConvProduct {
   }
 
   const Conv2d& g_;
+  bool backward_;
   int64_t depth_, positions_;
   Arena arena_;
   char* scratch_;

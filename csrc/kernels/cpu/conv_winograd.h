@@ -17,14 +17,6 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-// Whether Winograd's tiles pay: enough channels that the products outweigh the transforms, and enough tiles to read
-// the transformed filters for.
-inline bool is_winograd(const Conv2d& g) {
-  return g.winograd && g.dtype == DType::Float32 && g.kh == kFilter && g.kw == kFilter && g.stride_h == 1 &&
-         g.stride_w == 1 && g.dilation_h == 1 && g.dilation_w == 1 && g.groups == 1 && g.c >= 32 && g.oc >= 32 &&
-         g.n * ceil_div(g.oh, kTileOut) * ceil_div(g.ow, kTileOut) >= 48;
-}
-
 // to[(i cols + j) lanes + c] = image[c, y + i, x + j], 0 outside of the image; image is (channels, h, w).
 template <class T>
 void load_window(const T* image, int64_t channels, int64_t h, int64_t w, int64_t y, int64_t x, int64_t rows,
@@ -354,7 +346,7 @@ class WinogradGradient {
 
   int64_t bytes() const { return arena_.used; }
 
-  void run(const T* x, const T* dy, T* dw, T* db) {
+  void backward_weight(const T* x, const T* dy, T* dw, T* db) {
     const int64_t all = g_.n * tiles_y_;
     for (int64_t first = 0; first < all; first += rows_) {
       const int64_t rows = least(rows_, all - first);
