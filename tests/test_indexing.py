@@ -89,7 +89,7 @@ def values(shape):
     return np.arange(1.0, 1.0 + np.prod(shape)).reshape(shape)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(expressions())
 def test_read_as_numpy(expression):
     shape, items = expression
@@ -99,7 +99,7 @@ def test_read_as_numpy(expression):
     np.testing.assert_array_equal(d.tensor(x)[key(items, d.tensor)].numpy(), x[key(items, np.asarray)])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(expressions(), st.booleans())
 def test_write_as_numpy(expression, scalar):
     shape, items = expression
@@ -113,7 +113,7 @@ def test_write_as_numpy(expression, scalar):
 
 
 @needs_torch
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(expressions(), st.booleans())
 def test_read_as_torch(expression, transposed):
     shape, items = expression
@@ -131,7 +131,7 @@ def test_read_as_torch(expression, transposed):
 
 
 @needs_torch
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(expressions(), st.integers(0, 2), st.booleans())
 def test_write_as_torch(expression, leading, through_view):
     shape, items = expression
@@ -344,7 +344,7 @@ def test_topk_of_rising_rows():
     np.testing.assert_array_equal(d.topk(d.tensor(a), 40, largest=False)[0].numpy(), a[:40])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(-4, 4), max_size=200), st.sampled_from(["int64", "int32", "float32", "uint8"]))
 def test_unique(numbers, dtype):
     a = np.array(numbers).astype(dtype)
@@ -359,7 +359,7 @@ def test_unique(numbers, dtype):
     assert (y.numpy()[1:] != y.numpy()[:-1]).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=40), st.sampled_from([0, 1]))
 def test_unique_slices(rows, dim):
     a = np.array(rows)

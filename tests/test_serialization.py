@@ -149,7 +149,7 @@ objects = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(objects)
 def test_any_nesting(obj):
     assert same(obj, through_memory(obj))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import dlcore as d
 
 EPS = 2.0**-52
-few = settings(max_examples=150, derandomize=True, deadline=None)
+few = settings(max_examples=150)
 sizes = st.lists(st.integers(0, 5), max_size=4).map(tuple)
 filled = st.lists(st.integers(1, 5), max_size=4).map(tuple)
 
@@ -261,7 +261,7 @@ def indices(draw, shape):
     return tuple(ours), tuple(theirs)
 
 
-@settings(max_examples=400, derandomize=True, deadline=None)
+@settings(max_examples=400)
 @given(strided(), st.data())
 def test_indexing(pair, data):
     a, x = pair
@@ -269,7 +269,7 @@ def test_indexing(pair, data):
     np.testing.assert_array_equal(x[ours].numpy(), a[theirs])
 
 
-@settings(max_examples=400, derandomize=True, deadline=None)
+@settings(max_examples=400)
 @given(strided(), st.data())
 def test_writing_by_index(pair, data):
     a, _ = pair

@@ -50,6 +50,8 @@ void attach(Ref<Node> node, const char* name, const Tensor* const* inputs, size_
     node->next.push_back(x.defined() ? gradient_edge(x) : Edge{});
     node->inputs.push_back(x.defined() ? GradientShape{sizes_of(x), x.dtype()} : GradientShape{});
   }
+  // Anew: finding an edge may just have made the node of a view whose base was written to.
+  node->sequence = next_sequence.fetch_add(1, std::memory_order_relaxed);
   for (size_t i = 0; i < m; ++i) {
     if (!outputs[i] || !outputs[i]->defined()) {
       node->outputs.emplace_back();

@@ -3,7 +3,7 @@ memory."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import dlcore
@@ -55,7 +55,7 @@ def compare(values, dims, channels_last, call):
     np.testing.assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), rtol=1e-11, atol=1e-11)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_pooling(data):
     draw = data.draw
@@ -87,7 +87,7 @@ def test_pooling(data):
     compare(values, dims, draw(st.booleans()), lambda d, x: getattr(d.nn.functional, function)(x, *args, **options))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_padding(data):
     draw = data.draw
@@ -102,7 +102,7 @@ def test_padding(data):
     compare(values, dims, draw(st.booleans()), lambda d, x: d.nn.functional.pad(x, sides, mode, value))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_interpolate(data):
     draw = data.draw
@@ -121,10 +121,13 @@ def test_interpolate(data):
     if mode.endswith(("linear", "cubic")):
         options["align_corners"] = draw(st.sampled_from([None, False, True]))
         options["antialias"] = draw(st.booleans()) and mode in ("bilinear", "bicubic")
+    # PyTorch repeats the first row where an antialiased result is one pixel wide.
+    width = np.ravel(options["size"])[-1] if "size" in options else int(values.shape[-1] * options["scale_factor"])
+    assume(not options.get("antialias") or width > 1)
     compare(values, dims, draw(st.booleans()), lambda d, x: d.nn.functional.interpolate(x, **options))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_grid_sample(data):
     draw = data.draw
@@ -143,7 +146,7 @@ def test_grid_sample(data):
         compare(grid, dims, False, library_grid)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_unfold_and_fold(data):
     draw = data.draw

@@ -267,7 +267,7 @@ def problems(draw):
     return name, tuple(shape), dtype, draw(st.booleans()), draw(st.booleans()), draw(st.integers(0, 2**31))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(problems())
 def test_combinations(problem):
     name, shape, dtype, has_weight, channels_last, seed = problem
