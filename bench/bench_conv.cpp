@@ -10,23 +10,46 @@ using bench::add_op;
 struct Shape {
   const char* name;
   int64_t batch, in, size, out, kernel, stride, padding, groups;
+  bool winograd = true;
 };
+// Each of the paths of docs/convolution.md.
 const Shape kShapes[] = {
-    {"LeNet 1", 64, 1, 28, 6, 5, 1, 2, 1},        {"LeNet 2", 64, 6, 14, 16, 5, 1, 0, 1},
-    {"stem 7x7", 8, 3, 112, 64, 7, 2, 3, 1},      {"3x3", 8, 64, 56, 64, 3, 1, 1, 1},
-    {"3x3", 8, 256, 14, 256, 3, 1, 1, 1},         {"3x3 stride 2", 8, 128, 28, 256, 3, 2, 1, 1},
-    {"1x1", 8, 256, 28, 64, 1, 1, 0, 1},          {"depthwise 3x3", 8, 128, 28, 128, 3, 1, 1, 128},
+    {"LeNet 1", 64, 1, 28, 6, 5, 1, 2, 1},
+    {"LeNet 2", 64, 6, 14, 16, 5, 1, 0, 1},
+    {"stem 7x7", 8, 3, 112, 64, 7, 2, 3, 1},
+    {"3x3", 8, 64, 56, 64, 3, 1, 1, 1},
+    {"3x3", 8, 64, 56, 64, 3, 1, 1, 1, false},
+    {"3x3", 8, 256, 14, 256, 3, 1, 1, 1},
+    {"3x3", 8, 256, 14, 256, 3, 1, 1, 1, false},
+    {"3x3", 1, 512, 7, 512, 3, 1, 1, 1},
+    {"3x3 stride 2", 8, 128, 28, 256, 3, 2, 1, 1},
+    {"1x1", 8, 256, 28, 64, 1, 1, 0, 1},
+    {"1x1", 1, 1024, 14, 256, 1, 1, 0, 1},
+    {"1x1 few", 8, 16, 28, 24, 1, 1, 0, 1},
+    {"depthwise 3x3", 8, 128, 28, 128, 3, 1, 1, 128},
     {"grouped 3x3", 8, 128, 28, 128, 3, 1, 1, 8},
 };
+
+// The kernels that run, in explain_conv2d's words.
+std::string path(const Shape& s) {
+  const std::string text =
+      explain_conv2d(empty({s.batch, s.in, s.size, s.size}), empty({s.out, s.in / s.groups, s.kernel, s.kernel}),
+                     {s.stride}, {s.padding}, {1}, s.groups);
+  return text.substr(text.rfind(": ") + 2);
+}
 
 const int registered = [] {
   for (const Shape& s : kShapes) {
     const int64_t out = (s.size + 2 * s.padding - s.kernel) / s.stride + 1;
     const double flops = 2.0 * static_cast<double>(s.batch * s.out * out * out) *
                          static_cast<double>(s.in / s.groups * s.kernel * s.kernel);
-    const std::string name = std::string(s.name) + " " + std::to_string(s.batch) + "x" + std::to_string(s.in) + "x" +
-                             std::to_string(s.size) + "x" + std::to_string(s.size) + " to " + std::to_string(s.out);
+    const std::string shape = std::string(s.name) + " " + std::to_string(s.batch) + "x" + std::to_string(s.in) + "x" +
+                              std::to_string(s.size) + "x" + std::to_string(s.size) + " to " + std::to_string(s.out);
+    set_winograd_enabled(s.winograd);
+    const std::string name = shape + " (" + path(s) + ")";
+    set_winograd_enabled(true);
     const auto call = [=](const Tensor& x, const Tensor& w) {
+      set_winograd_enabled(s.winograd);
       return conv2d(x, w, Tensor(), {s.stride}, IntSpan{s.padding}, {1}, s.groups);
     };
     const auto inputs = [=](bool grad) {

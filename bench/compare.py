@@ -109,11 +109,23 @@ def same_result(row, calls) -> None:
         check_equal(row, results[0], other)
 
 
-def run(mine, theirs, rounds: int, block_s: float, pause_s: float) -> tuple[float, float]:
-    """Seconds a call takes in dlcore, and in PyTorch (its best layout)."""
+def installed(others: dict) -> dict:
+    """The calls of those other libraries that are there."""
+    calls = {}
+    for name, make in others.items():
+        try:
+            calls[name] = make(torch)
+        except ImportError:
+            print(f"{name} is not installed", file=sys.stderr)
+    return calls
+
+
+def run(mine, theirs, rounds: int, block_s: float, pause_s: float) -> tuple[float, float, dict[str, float]]:
+    """Seconds a call takes in dlcore, in PyTorch (its best layout), and in other libraries."""
     calls = [mine.make(dlcore, **mine.layout)] + [theirs.make(torch, **layout) for layout in theirs.torch_layouts]
     same_result(mine, calls)  # in a function of its own: results that stay alive change what a call costs
-    timers = [Timer(call, block_s) for call in calls]
+    others = installed(theirs.others)
+    timers = [Timer(call, block_s) for call in [*calls, *others.values()]]
     gc.collect()
     gc.disable()
     try:
@@ -123,7 +135,8 @@ def run(mine, theirs, rounds: int, block_s: float, pause_s: float) -> tuple[floa
                 timer.block()
     finally:
         gc.enable()
-    return timers[0].median, min(t.median for t in timers[1:])
+    seconds = [timer.median for timer in timers]
+    return seconds[0], min(seconds[1 : len(calls)]), dict(zip(others, seconds[len(calls) :]))
 
 
 def duration(seconds: float) -> str:
@@ -189,11 +202,10 @@ def main() -> int:
         print("\n".join(table), flush=True)
         for row, theirs in rows:
             try:
-                ours_s, torch_s = run(row, theirs, rounds, block_s, pause_s)
+                ours_s, torch_s, others = run(row, theirs, rounds, block_s, pause_s)
                 ratios.setdefault(row.group, []).append(torch_s / ours_s)
-                line = (
-                    f"| {row.group} | {row.name} | {duration(ours_s)} | {duration(torch_s)} | {torch_s / ours_s:.2f} |"
-                )
+                peers = "".join([duration(torch_s), *(f" ({name} {duration(s)})" for name, s in others.items())])
+                line = f"| {row.group} | {row.name} | {duration(ours_s)} | {peers} | {torch_s / ours_s:.2f} |"
             except Exception as error:  # a row that cannot be measured is reported, and fails the run
                 failed.append(row.name)
                 line = f"| {row.group} | {row.name} | {type(error).__name__}: {str(error).splitlines()[0]} | | |"

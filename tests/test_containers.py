@@ -3,6 +3,7 @@
 import copy
 from collections import OrderedDict
 
+import numpy as np
 import pytest
 
 import dlcore
@@ -202,3 +203,47 @@ def test_containers_can_be_copied():
     twin = copy.deepcopy(net)
     assert repr(twin) == repr(net) and list(twin.state_dict()) == list(net.state_dict())
     assert twin[2][0] is not net[2][0]
+
+
+# --- a chain's ReLUs run with the layer before them
+
+
+def chain():
+    dlcore.manual_seed(3)
+    first = nn.Conv2d(3, 16, 3), nn.ReLU()
+    return nn.Sequential(*first, nn.Conv2d(16, 16, 3), nn.BatchNorm2d(16), nn.ReLU(inplace=True), nn.ReLU())
+
+
+def outcome(net, x):
+    net.zero_grad()
+    x = x.clone().requires_grad_()
+    y = net(x)
+    y.square().sum().backward()
+    return [t.detach().numpy().copy() for t in (y, x.grad, *(p.grad for p in net.parameters()), *net.buffers())]
+
+
+def test_a_chain_computes_what_its_modules_compute():
+    x = dlcore.randn(2, 3, 9, 8)
+    watched = chain()
+    seen = []
+    for module in watched:
+        module.register_forward_hook(lambda module, args, y: seen.append((type(module), float(y.min()))))
+    apart = outcome(watched, x)
+    assert [kind for kind, _ in seen] == [type(m) for m in watched]
+    assert seen[0][1] < 0 and seen[1][1] == 0  # what hooks see is not yet the ReLU's result
+    for got, expected in zip(outcome(chain(), x), apart):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-4)
+
+
+def test_a_chain_respects_subclasses_and_replaced_methods():
+    class Doubled(nn.Conv2d):
+        def forward(self, input):
+            return 2 * super().forward(input)
+
+    x = dlcore.randn(2, 3, 6, 6)
+    net = nn.Sequential(Doubled(3, 4, 3), nn.ReLU())
+    expected = (2 * nn.functional.conv2d(x, net[0].weight, net[0].bias)).relu()
+    np.testing.assert_array_equal(net(x).detach().numpy(), expected.detach().numpy())
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    net[0].forward = lambda input: input - 1
+    np.testing.assert_array_equal(net(x).numpy(), (x - 1).relu().numpy())

@@ -27,6 +27,7 @@ class Row:
     dtype: str = "float32"
     layout: dict = field(default_factory=dict)  # keyword arguments of make for dlcore
     torch_layouts: list[dict] = field(default_factory=lambda: [{}])  # the same for PyTorch, whose best one counts
+    others: dict = field(default_factory=dict)  # name: make of another library, only timed, where it is installed
     calls: int = 1  # calls before results are compared: training steps
 
 

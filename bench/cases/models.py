@@ -1,5 +1,8 @@
 """Whole training steps and inference of networks."""
 
+import io
+import warnings
+
 import twin
 
 from . import integers, row, values
@@ -78,6 +81,27 @@ def network_inference(name, size):
     return make
 
 
+def onnx_inference(name, size):
+    """The same network by ONNX Runtime."""
+
+    def make(torch):
+        import onnxruntime
+
+        model, channels = network(torch, name, size, False)
+        x = images(torch, 1, channels, size, False)
+        file = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(model.eval(), (x,), dynamo=True, verbose=False).save(file)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        session = onnxruntime.InferenceSession(file.getvalue(), options, ["CPUExecutionProvider"])
+        feed = {session.get_inputs()[0].name: x.numpy()}
+        return lambda: session.run(None, feed)
+
+    return make
+
+
 def mlp_inference(d):
     model, x = mlp(d).eval(), d.tensor(values(1, 8))
 
@@ -106,4 +130,5 @@ for group, name, title, size, length in [
     ("lenet inference", "lenet", "LeNet", 28, 400 * 16),
     ("resnet inference", "resnet18", "ResNet-18 on 224x224", 224, 4608 * 20),
 ]:
-    row(group, f"{title}, batch 1", network_inference(name, size), length=length, torch_layouts=LAYOUTS)
+    others = {"ONNX Runtime": onnx_inference(name, size)}
+    row(group, f"{title}, batch 1", network_inference(name, size), length=length, torch_layouts=LAYOUTS, others=others)

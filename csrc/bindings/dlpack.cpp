@@ -58,13 +58,13 @@ DType dtype_of(DLDataType d) {
 
 // What an exported tensor keeps alive.
 struct Export {
-  Tensor tensor;
+  Exposed memory;
   std::vector<int64_t> shape, strides;
 };
 
 template <class Managed>
 Managed* export_tensor(const Tensor& t) {
-  auto* e = new Export{t, t.sizes().vec(), t.strides().vec()};
+  auto* e = new Export{Exposed(t.impl()->storage), t.sizes().vec(), t.strides().vec()};
   auto* m = new Managed{};
   m->tensor = {t.raw_data(),      {kCpu, 0}, static_cast<int32_t>(t.dim()), type_code(t.dtype()), e->shape.data(),
                e->strides.data(), 0};

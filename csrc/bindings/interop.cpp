@@ -75,7 +75,7 @@ py::array to_numpy(py::handle self, bool force) {
     strides.push_back(t.strides()[i] * item_size(t.dtype()));
   }
   // The array keeps the memory alive through a handle of its own.
-  const py::capsule owner(new Tensor(t), [](void* p) { delete static_cast<Tensor*>(p); });
+  const py::capsule owner(new Exposed(t.impl()->storage), [](void* p) { delete static_cast<Exposed*>(p); });
   static char nothing[8];
   return py::array(type, shape, strides, t.raw_data() ? t.raw_data() : nothing, owner);
 }
@@ -83,7 +83,7 @@ py::array to_numpy(py::handle self, bool force) {
 // ---- buffer protocol
 
 struct BufferShape {
-  Tensor owner;
+  Exposed memory;
   Py_ssize_t shape[kMaxDims], strides[kMaxDims];
 };
 
@@ -130,7 +130,7 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     view->obj = nullptr;
     return -1;
   }
-  auto* s = new BufferShape{t, {}, {}};
+  auto* s = new BufferShape{Exposed(t.impl()->storage), {}, {}};
   for (int64_t i = 0; i < t.dim(); ++i) {
     s->shape[i] = t.sizes()[i];
     s->strides[i] = t.strides()[i] * item_size(t.dtype());

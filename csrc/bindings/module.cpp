@@ -102,6 +102,10 @@ void bind_basics(py::module_& m) {
 
 }  // namespace
 
+namespace {
+int64_t address(const Tensor& x) { return static_cast<int64_t>(reinterpret_cast<intptr_t>(x.raw_data())); }
+}  // namespace
+
 void bind_core(Ops& ops) {
   ops.method<[](const Tensor& x) { return x.item(); }>("item(Tensor input) -> Number");
   ops.op<[](const Tensor& x) { return x.numel(); }>("numel(Tensor input) -> int");
@@ -113,8 +117,11 @@ void bind_core(Ops& ops) {
       "stride", {"(Tensor input) -> Size", "(Tensor input, int dim) -> int"});
   ops.method<[](const Tensor& x) { return x.storage_offset(); }>("storage_offset(Tensor input) -> int");
   ops.method<[](const Tensor& x) { return item_size(x.dtype()); }>("element_size(Tensor input) -> int");
-  ops.method<[](const Tensor& x) { return static_cast<int64_t>(reinterpret_cast<intptr_t>(x.raw_data())); }>(
-      "data_ptr(Tensor input) -> int");
+  ops.function<&address>("_address(Tensor input) -> int");
+  ops.method<[](const Tensor& x) {
+    ++x.impl()->storage->others;  // as in Tensor::data
+    return address(x);
+  }>("data_ptr(Tensor input) -> int");
   ops.op<[](const Tensor& x) { return is_floating(x.dtype()); }>("is_floating_point(Tensor input) -> bool");
   ops.op<[](const Tensor&) { return false; }>("is_complex(Tensor input) -> bool");
   ops.op<[](const Tensor& x) {

@@ -25,6 +25,9 @@ void bind_nn(Ops& ops) {
        "int groups=1) -> Tensor",
        "(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, str padding=\"valid\", int[3] dilation=1, "
        "int groups=1) -> Tensor"});
+  ops.function<&conv2d_act>(
+      "conv2d_act(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, "
+      "int[2] dilation=1, int groups=1, str activation=\"relu\") -> Tensor");
   ops.function<&explain_conv2d>(
       "_explain_conv2d(Tensor input, Tensor weight, int[2] stride=1, int[2] padding=0, int[2] dilation=1, "
       "int groups=1) -> str");

@@ -1,6 +1,7 @@
 #pragma once
 #include <atomic>
 #include <functional>
+#include <memory>
 
 #include "core/refcount.h"
 #include "dlcore/device.h"
@@ -8,16 +9,36 @@
 
 namespace dlcore {
 
+struct PackedForm;  // core/packed.h
+
 // A block of memory that tensors share, and the count of in-place writes to it.
 struct DLCORE_API Storage : RefCounted {
   void* data = nullptr;
   int64_t bytes = 0;
   Device device;
   std::atomic<uint64_t> version{0};
-  bool read_only = false;         // memory of somebody who must not see writes (a read-only numpy array)
-  std::function<void()> release;  // frees memory that is not ours; empty for our own
+  std::atomic<uint64_t> unseen_writes{0};  // those that `version` doesn't count: through x.data, or by others
+  std::atomic<int32_t> others{0};          // numpy arrays and such that may write at any time
+  bool read_only = false;                  // memory of somebody who must not see writes (a read-only numpy array)
+  std::function<void()> release;           // frees memory that is not ours; empty for our own
+  std::atomic<std::shared_ptr<const PackedForm>> packed;
 
   static void destroy(Storage* s);
+};
+
+// Others hold the address of t's memory as long as this lives.
+class Exposed {
+ public:
+  explicit Exposed(Ref<Storage> storage) : storage_(std::move(storage)) { ++storage_->others; }
+  ~Exposed() {
+    ++storage_->unseen_writes;
+    --storage_->others;
+  }
+  Exposed(const Exposed&) = delete;
+  Exposed& operator=(const Exposed&) = delete;
+
+ private:
+  Ref<Storage> storage_;
 };
 
 // Uninitialized memory of our own (poisoned in debug builds), 64-byte aligned.

@@ -129,6 +129,10 @@ int64_t Tensor::storage_offset() const { return impl_->offset; }
 DType Tensor::dtype() const { return impl_->dtype; }
 Device Tensor::device() const { return impl_->storage->device; }
 bool Tensor::is_contiguous() const { return impl_->contiguous; }
+void* Tensor::exposed_data() const {
+  ++impl_->storage->others;  // for ever: nobody says when the address is forgotten
+  return raw_data();
+}
 void* Tensor::raw_data() const { return impl_->storage->data ? impl_->data() : nullptr; }
 bool Tensor::requires_grad() const { return dlcore::requires_grad(*impl_); }
 bool Tensor::is_leaf() const { return !impl_->grad_fn; }

@@ -38,7 +38,7 @@ struct DLCORE_API TensorImpl : RefCounted {
   int64_t ndim() const { return sizes.size(); }
   uint64_t version() const { return storage->version.load(std::memory_order_relaxed); }
   void bump_version() {
-    if (!untracked) storage->version.fetch_add(1, std::memory_order_relaxed);
+    (untracked ? storage->unseen_writes : storage->version).fetch_add(1, std::memory_order_relaxed);
   }
 
   TensorImpl();

@@ -71,6 +71,8 @@ namespace dlcore {
   KERNEL(join, void(const kernel::Join&))                                                                             \
   /* convolution: kernels/conv.h, kernels/cpu/conv*.cpp */                                                            \
   KERNEL(conv2d_workspace, int64_t(const kernel::Conv2d&, kernel::ConvPass))                                          \
+  KERNEL(conv2d_packed_size, int64_t(const kernel::Conv2d&, kernel::ConvPass))                                        \
+  KERNEL(conv2d_pack, void(const kernel::Conv2d&, kernel::ConvPass, const void* w, void* packed))                     \
   KERNEL(conv2d_forward,                                                                                              \
          void(const kernel::Conv2d&, const void* x, const void* w, const void* b, void* y, void* workspace))          \
   KERNEL(conv2d_backward_data, void(const kernel::Conv2d&, const void* dy, const void* w, void* dx, void* workspace)) \

@@ -40,15 +40,17 @@ Tensor between(const Tensor& x, double low, double high) {  // strictly
 
 }  // namespace
 
+Tensor relu_gradient(const Tensor& dy, const Tensor& y) {
+  if (is_grad_enabled()) return mul(dy, positive(y));
+  return compute(row("relu_backward", ElementwiseOp::ReluBackward, y, {}), {dy, y});
+}
+
 Tensor relu(const Tensor& x) {
   DLCORE_CHECK(x.dtype() != DType::Bool, RuntimeError, "relu: not defined for bool tensors");
   Tensor y = compute(row("relu", ElementwiseOp::Relu, x, {}), {x});
   if (needs_graph(x))
     record("relu", y, {x}, [y = Saved::output(y)](Gradients& g) {  // y > 0 where x > 0
-      g.set(0, [&] {
-        if (is_grad_enabled()) return mul(g.dy(), positive(y()));
-        return compute(row("relu_backward", ElementwiseOp::ReluBackward, y(), {}), {g.dy(), y()});
-      });
+      g.set(0, [&] { return relu_gradient(g.dy(), y()); });
     });
   return y;
 }

@@ -4,6 +4,7 @@
 
 #include "core/allocator.h"
 #include "core/launch.h"
+#include "core/packed.h"
 #include "dlcore/backends.h"
 #include "kernels/registry.h"
 #include "ops/conv.h"
@@ -23,13 +24,36 @@ Cost cost(const Conv2d& g) {
 
 Layout layout_of(const Conv2d& g) { return g.channels_last ? Layout::ChannelsLast : Layout::ChannelsFirst; }
 
+// The weights as the kernels of this pass read them.
+struct ConvWeights {
+  std::shared_ptr<const Workspace> packed;
+  const void* data;
+
+  ConvWeights(const Tensor& w, bool keep, const Conv2d& g, ConvPass pass) : data(w.raw_data()) {
+    const KernelTable& table = kernels();
+    const int64_t bytes = table.conv2d_packed_size(g, pass);
+    if (bytes == 0) return;
+    packed = dlcore::packed(w, keep, Key{g, pass, &table}, bytes,
+                            [&](void* to) { table.conv2d_pack(g, pass, w.raw_data(), to); });
+    data = packed->data();
+  }
+
+ private:
+  struct Key {
+    Conv2d g;
+    ConvPass pass;
+    const KernelTable* tier;
+    bool operator==(const Key&) const = default;
+  };
+};
+
 // The three products of a convolution, each linear in both of its tensors, so that their gradients are each other:
 //
 //   y = conv(x, w)         dx = conv_data(dy, w)   dw = conv_weight(x, dy)
 //   dx = conv_data(dy, w)  d(dy) = conv(ddx, w)    dw = conv_weight(ddx, dy)
 //   dw = conv_weight(x, dy)  dx = conv_data(dy, ddw)  d(dy) = conv(x, ddw)
-Tensor conv(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2d& g);
-Tensor conv_data(const Tensor& dy, const Tensor& w, const Conv2d& g);
+Tensor conv(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2d& g, bool relu = false);
+Tensor conv_data(const Tensor& dy, const Tensor& w, const Conv2d& g, bool keep = false);
 Tensor conv_weight(const Tensor& x, const Tensor& dy, const Conv2d& g);
 
 // dw and, where asked for, db, without history.
@@ -44,33 +68,38 @@ Tensor weight_gradient(const Tensor& x, const Tensor& dy, const Conv2d& g, Tenso
   return dw;
 }
 
-Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2d& g) {
+Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2d& g, bool relu) {
   const Tensor x = to_layout(input, layout_of(g)), w = contiguous(weight), b = bias.defined() ? contiguous(bias) : bias;
   Tensor y = new_tensor({g.n, g.oc, g.oh, g.ow}, layout_of(g), g.dtype);
   launch("conv2d", cost(g), [&] {
+    Conv2d with_relu = g;
+    with_relu.relu = relu;
+    const ConvWeights filters(w, !needs_graph(x, w, b), g, ConvPass::Forward);
     const Workspace scratch(kernels().conv2d_workspace(g, ConvPass::Forward));
-    kernels().conv2d_forward(g, x.raw_data(), w.raw_data(), b.defined() ? b.raw_data() : nullptr, y.raw_data(),
+    kernels().conv2d_forward(with_relu, x.raw_data(), filters.data, b.defined() ? b.raw_data() : nullptr, y.raw_data(),
                              scratch.data());
   });
-  record("conv2d", y, {x, w, b}, [x = Saved(x), w = Saved(w), g](Gradients& grads) {
-    const Tensor dy = to_layout(grads.dy(), layout_of(g));
-    const bool fused = !is_grad_enabled() && grads.needs(1);  // the loop over dy gives db too
-    Tensor db;
-    grads.set(0, [&] { return conv_data(dy, w(), g); });
-    grads.set(1, [&] {
-      return fused ? weight_gradient(x(), dy, g, grads.needs(2) ? &db : nullptr) : conv_weight(x(), dy, g);
-    });
-    grads.set(2, [&] { return fused ? db : sum(dy, IntSpan{0, 2, 3}); });
-  });
+  record("conv2d", y, {x, w, b},
+         [x = Saved(x), w = Saved(w), y = relu ? Saved::output(y) : Saved(), g](Gradients& grads) {
+           const Tensor dy = to_layout(y.defined() ? relu_gradient(grads.dy(), y()) : grads.dy(), layout_of(g));
+           const bool fused = !is_grad_enabled() && grads.needs(1);  // the loop over dy gives db too
+           Tensor db;
+           grads.set(0, [&] { return conv_data(dy, w(), g); });
+           grads.set(1, [&] {
+             return fused ? weight_gradient(x(), dy, g, grads.needs(2) ? &db : nullptr) : conv_weight(x(), dy, g);
+           });
+           grads.set(2, [&] { return fused ? db : sum(dy, IntSpan{0, 2, 3}); });
+         });
   return y;
 }
 
-Tensor conv_data(const Tensor& output, const Tensor& weight, const Conv2d& g) {
+Tensor conv_data(const Tensor& output, const Tensor& weight, const Conv2d& g, bool keep) {
   const Tensor dy = to_layout(output, layout_of(g)), w = contiguous(weight);
   Tensor dx = new_tensor({g.n, g.c, g.h, g.w}, layout_of(g), g.dtype);
   launch("conv2d_backward_data", cost(g), [&] {
+    const ConvWeights filters(w, keep, g, ConvPass::BackwardData);
     const Workspace scratch(kernels().conv2d_workspace(g, ConvPass::BackwardData));
-    kernels().conv2d_backward_data(g, dy.raw_data(), w.raw_data(), dx.raw_data(), scratch.data());
+    kernels().conv2d_backward_data(g, dy.raw_data(), filters.data, dx.raw_data(), scratch.data());
   });
   record("conv2d_backward_data", dx, {dy, w}, [dy = Saved(dy), w = Saved(w), g](Gradients& grads) {
     const Tensor ddx = grads.dy();
@@ -159,9 +188,9 @@ const char* describe(kernel::ConvPath path) {
 }  // namespace
 
 Tensor convolve(const char* op, const Tensor& input, const Tensor& weight, const Tensor& bias, ConvAxes stride,
-                ConvAxes front, ConvAxes total, ConvAxes dilation, int64_t groups) {
+                ConvAxes front, ConvAxes total, ConvAxes dilation, int64_t groups, bool relu) {
   return in_compute_dtype(input, weight, bias, [&](const Tensor& x, const Tensor& kernel, const Tensor& b) {
-    return conv(x, kernel, b, geometry(op, x, kernel, stride, front, total, dilation, groups));
+    return conv(x, kernel, b, geometry(op, x, kernel, stride, front, total, dilation, groups), relu);
   });
 }
 
@@ -201,7 +230,7 @@ Tensor convolve_transposed(const char* op, const Tensor& input, const Tensor& we
     g.h = out_size(g.oh, g.kh, stride.h, padding.h, output_padding.h, dilation.h);
     g.w = out_size(g.ow, g.kw, stride.w, padding.w, output_padding.w, dilation.w);
     g.channels_last = kernel::conv2d_prefers_channels_last(g);
-    const Tensor y = conv_data(x, kernel, g);
+    const Tensor y = conv_data(x, kernel, g, !needs_graph(x, kernel));
     return b.defined() ? y + reshape(b, {-1, 1, 1}) : y;
   });
 }

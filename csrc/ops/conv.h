@@ -10,9 +10,9 @@ struct ConvAxes {
 };
 
 // x (n, c, h, w), weight (k, c / groups, kh, kw). `front`: padding above and to the left; `total`: with that below and
-// to the right.
+// to the right. `relu`: of the result.
 Tensor convolve(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, ConvAxes stride,
-                ConvAxes front, ConvAxes total, ConvAxes dilation, int64_t groups);
+                ConvAxes front, ConvAxes total, ConvAxes dilation, int64_t groups, bool relu = false);
 // In words: its size, the order in memory and the kernels that run.
 std::string explain_convolution(const char* op, const Tensor& x, const Tensor& weight, ConvAxes stride, ConvAxes front,
                                 ConvAxes total, ConvAxes dilation, int64_t groups);

@@ -10,6 +10,7 @@ struct ConvOp {
   const char* name;
   int64_t spatial;  // dimensions
   bool transposed;
+  bool relu = false;  // of the result; not in three dimensions, not transposed
 };
 
 const char* const kAxes[] = {"", "L", "H, W", "D, H, W"};
@@ -167,7 +168,7 @@ Tensor convolution(const ConvOp& op, const Tensor& input, const Tensor& weight, 
     if (op.spatial == 3) return convolve_volume(op, x, weight, bias, stride, sides, dilation, groups);
     const auto run = [&](const Tensor& image, const Tensor& kernel) {
       return convolve(op.name, image, kernel, bias, plane(stride, 1), plane(sides.front, 0), plane(sides.total, 0),
-                      plane(dilation, 1), groups);
+                      plane(dilation, 1), groups, op.relu);
     };
     return op.spatial == 2 ? run(x, weight) : squeeze(run(unsqueeze(x, 2), unsqueeze(weight, 2)), IntSpan{2});
   });
@@ -236,6 +237,13 @@ Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, Int
 Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, const std::string& padding,
               IntSpan dilation, int64_t groups) {
   return convolution({"conv2d", 2, false}, input, weight, bias, stride, padding, dilation, groups);
+}
+Tensor conv2d_act(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
+                  IntSpan dilation, int64_t groups, const std::string& activation) {
+  DLCORE_CHECK(activation == "relu" || activation == "none", ValueError,
+               "conv2d_act: activation must be 'relu' or 'none', but got '", activation, "'");
+  return convolution({"conv2d_act", 2, false, activation == "relu"}, input, weight, bias, stride, padding, dilation,
+                     groups);
 }
 Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
               IntSpan dilation, int64_t groups) {

@@ -206,7 +206,7 @@ def _memory(tensor: Tensor) -> memoryview:
     """The bytes of a contiguous tensor that has some; the tensor has to outlive them."""
     import ctypes
 
-    return memoryview((ctypes.c_char * _size(tensor)).from_address(tensor.data_ptr())).cast("B")
+    return memoryview((ctypes.c_char * _size(tensor)).from_address(_core._address(tensor))).cast("B")
 
 
 # --- loading

@@ -99,8 +99,25 @@ struct Buffers {
       swap_axes(dy, g.n, g.oc, g.oh * g.ow);
     }
     const auto scratch = [&](ConvPass pass) { return Scratch(table.conv2d_workspace(g, pass)); };
-    table.conv2d_forward(g, x.data(), w.data(), b.data(), y.data(), scratch(ConvPass::Forward).data());
-    table.conv2d_backward_data(g, dy.data(), w.data(), dx.data(), scratch(ConvPass::BackwardData).data());
+    // w as a pass reads it
+    const auto with_weights = [&](ConvPass pass, const auto& use) {
+      const int64_t bytes = table.conv2d_packed_size(g, pass);
+      Scratch packed(bytes);
+      if (bytes) table.conv2d_pack(g, pass, w.data(), packed.data());
+      use(bytes ? packed.data() : w.data());
+    };
+    with_weights(ConvPass::Forward, [&](const void* filters) {
+      table.conv2d_forward(g, x.data(), filters, b.data(), y.data(), scratch(ConvPass::Forward).data());
+      Guarded<T> positive(y.size());
+      g.relu = true;
+      table.conv2d_forward(g, x.data(), filters, b.data(), positive.data(), scratch(ConvPass::Forward).data());
+      g.relu = false;
+      for (int64_t i = 0; i < y.size(); ++i)
+        ASSERT_TRUE(positive[i] == (y[i] < 0 ? T(0) : y[i]) || (std::isnan(positive[i]) && std::isnan(y[i]))) << i;
+    });
+    with_weights(ConvPass::BackwardData, [&](const void* filters) {
+      table.conv2d_backward_data(g, dy.data(), filters, dx.data(), scratch(ConvPass::BackwardData).data());
+    });
     table.conv2d_backward_weight(g, x.data(), dy.data(), dw.data(), db.data(),
                                  scratch(ConvPass::BackwardWeight).data());
     if (!g.channels_last) return;

@@ -5,6 +5,8 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dlcore
 
@@ -82,3 +84,58 @@ def test_empty_batch(kind, spatial):
         assert tuple(y.shape) == (0, 4, *(5,) * spatial)
         for t, g in zip(tensors, d.autograd.grad(y, tensors, d.zeros(tuple(y.shape)))):
             assert tuple(g.shape) == tuple(t.shape) and not g.numpy().any()
+
+
+def layer(rng: random.Random, spatial: int, transposed: bool):
+    """A layer's name, arguments and options."""
+    groups = rng.choice([1, 1, 2, 3])
+
+    def each(low, high):
+        values = [rng.randint(low, high) for _ in range(spatial)]
+        return values[0] if rng.random() < 0.4 else tuple(values)
+
+    options = {"stride": each(1, 3), "padding": each(0, 2), "dilation": each(1, 2), "groups": groups}
+    options["bias"] = rng.random() < 0.5
+    if transposed:
+        options["output_padding"] = each(0, 2)
+    else:
+        options["padding_mode"] = rng.choice(["zeros", "zeros", "reflect", "replicate", "circular"])
+        if rng.random() < 0.3:
+            options["padding"] = rng.choice(["same", "valid"])
+    channels = groups * rng.choice([1, 2, 16, 17]), groups * rng.choice([1, 3, 16, 32])
+    return f"Conv{'Transpose' if transposed else ''}{spatial}d", (*channels, each(1, 4)), options
+
+
+@settings(max_examples=200)
+@given(st.randoms(use_true_random=False), st.integers(1, 3), st.booleans())
+def test_layers(rng, spatial, transposed):
+    """Layers with any arguments, from the same parameters: the same errors, or the same results and gradients."""
+    name, arguments, options = layer(rng, spatial, transposed)
+    batch = [] if rng.random() < 0.2 else [rng.randint(0 if rng.random() < 0.1 else 1, 3)]
+    shape = (*batch, arguments[0], *(rng.randint(1, 8 if spatial < 3 else 5) for _ in range(spatial)))
+    x = np.random.default_rng(rng.randint(0, 99)).standard_normal(shape)
+
+    def outcome(d):
+        module = getattr(d.nn, name)(*arguments, **options, dtype=d.float64)
+        module.load_state_dict({key: d.tensor(value.numpy()) for key, value in state.items()})
+        leaf = d.tensor(x, requires_grad=True)
+        y = module(leaf)
+        dy = np.random.default_rng(7).standard_normal(tuple(y.shape))
+        y.backward(d.tensor(dy))
+        return [t.numpy() for t in (y.detach(), leaf.grad, *(p.grad for p in module.parameters()))]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            state = getattr(torch.nn, name)(*arguments, **options, dtype=torch.float64).state_dict()
+            expected = outcome(torch)
+        except (RuntimeError, ValueError):
+            with pytest.raises((RuntimeError, ValueError)):
+                state = getattr(dlcore.nn, name)(*arguments, **options, dtype=dlcore.float64).state_dict()
+                outcome(dlcore)
+            return
+    for got, want in zip(outcome(dlcore), expected):
+        assert got.shape == want.shape
+        # sums of fewer than 51 4^3 (outputs) or 3 27^3 (weights) products of normal numbers
+        tolerance = 8 * 2.0**-52 * (3 * 27**3) ** 0.5 * max(1, np.abs(want).max(initial=0))
+        assert np.abs(got - want).max(initial=0) <= tolerance

@@ -42,7 +42,7 @@ class DLCORE_API Tensor {
   Device device() const;
   bool is_contiguous() const;
 
-  // First element. The typed form checks the dtype.
+  // First element, to read. The typed form checks the dtype, and may be written through at any time.
   void* raw_data() const;
   template <class T>
   T* data() const;
@@ -70,6 +70,7 @@ class DLCORE_API Tensor {
   TensorImpl* release() { return std::exchange(impl_, nullptr); }
 
  private:
+  void* exposed_data() const;
   TensorImpl* impl_;
 };
 
@@ -115,7 +116,7 @@ T* Tensor::data() const {
   if (dtype() != dtype_of<T>::value)
     throw TypeError(std::string("data: the tensor holds ") + name(dtype()) + ", but " + name(dtype_of<T>::value) +
                     " was asked for");
-  return static_cast<T*>(raw_data());
+  return static_cast<T*>(exposed_data());
 }
 
 }  // namespace dlcore

@@ -212,19 +212,21 @@ class Correlation {
     const T* w = packed_ + f.packed + group * f.packed_size;
     T* out = slot.out + f.index * m_ * out_plane_;
     const int64_t n = positions(rows);
+    const bool relu = g_.relu && !backward_;
     if (by_engine_) {
       Gemm p = product(f, n);
       p.a = w, p.a_packed = true;
       p.b = slot.block;
       p.c = out;
       p.bias = bias, p.bias_per_row = true;
+      if (relu) p.activation = Activation::Relu;
       return gemm({p}, slot.workspace);
     }
     const int64_t blocks = ceil_div(m_, kDirectRows);
     for (int64_t b = 0; b < blocks; ++b) {
       const int64_t i = m_ * b / blocks;
       direct_rows<T>({slot.block, plane_, channels_, f.taps, offsets_ + f.first_tap, w + i * channels_ * f.taps,
-                      bias ? bias + i : nullptr, out + i * out_plane_, out_plane_, n},
+                      bias ? bias + i : nullptr, out + i * out_plane_, out_plane_, n, relu},
                      m_ * (b + 1) / blocks - i);
     }
   }
@@ -477,6 +479,27 @@ int64_t conv2d_workspace(const Conv2d& g, ConvPass pass) {
   });
 }
 
+// Calls use(kernel, T) with the kernel that packs weights for this pass, if it does.
+template <class F>
+void with_packing(const Conv2d& g, ConvPass pass, const F& use) {
+  typed(g.dtype, [&]<class T>(T t) {
+    with_correlation<T>(g, pass == ConvPass::BackwardData, nullptr, [&](const auto& kernel) {
+      if constexpr (requires { kernel.packed_bytes(); }) use(kernel, t);
+    });
+  });
+}
+
+int64_t conv2d_packed_size(const Conv2d& g, ConvPass pass) {
+  int64_t bytes = 0;
+  with_packing(g, pass, [&](const auto& kernel, auto) { bytes = kernel.packed_bytes(); });
+  return bytes;
+}
+
+void conv2d_pack(const Conv2d& g, ConvPass pass, const void* w, void* packed) {
+  with_packing(g, pass,
+               [&]<class T>(const auto& kernel, T) { kernel.pack(static_cast<const T*>(w), static_cast<T*>(packed)); });
+}
+
 void conv2d_forward(const Conv2d& g, const void* x, const void* w, const void* b, void* y, void* workspace) {
   typed(g.dtype, [&]<class T>(T) {
     with_correlation<T>(g, false, workspace, [&](auto&& kernel) {
@@ -506,6 +529,8 @@ void conv2d_backward_weight(const Conv2d& g, const void* x, const void* dy, void
 
 void fill_conv(KernelTable& t) {
   t.conv2d_workspace = conv2d_workspace;
+  t.conv2d_packed_size = conv2d_packed_size;
+  t.conv2d_pack = conv2d_pack;
   t.conv2d_forward = conv2d_forward;
   t.conv2d_backward_data = conv2d_backward_data;
   t.conv2d_backward_weight = conv2d_backward_weight;

@@ -157,8 +157,7 @@ class ChannelsConv {
       ++count_;
     }
     grain_ = most(1, ceil_div(items_, kChunks));
-    packed_ = arena_.take<T>(packed);
-    padded_ = padded, places_ = places;
+    packed_ = packed, padded_ = padded, places_ = places;
     Arena one{nullptr};
     take_slot(one);
     slot_bytes_ = one.used;
@@ -166,16 +165,20 @@ class ChannelsConv {
   }
 
   int64_t bytes() const { return arena_.used; }
+  int64_t packed_bytes() const { return packed_ * static_cast<int64_t>(sizeof(T)); }
 
-  void run(const T* source, const T* weights, const T* bias, T* target) {
-    for (int64_t f = 0; f < count_; ++f) pack(filters_[f], weights);
+  void pack(const T* weights, T* packed) const {
+    for (int64_t f = 0; f < count_; ++f) pack(filters_[f], weights, packed + filters_[f].packed);
+  }
+
+  void run(const T* source, const T* packed, const T* bias, T* target) const {
     parallel_for(items_, grain_, [&](int64_t begin, int64_t end) {
       Arena arena{slots_ + begin / grain_ * slot_bytes_};
       const Slot slot = take_slot(arena);
       for (int64_t item = begin; item < end; ++item) {
         int64_t f = count_ - 1;
         while (filters_[f].first_item > item) --f;
-        apply(filters_[f], item - filters_[f].first_item, source, bias, target, slot);
+        apply(filters_[f], item - filters_[f].first_item, source, packed, bias, target, slot);
       }
     });
   }
@@ -204,7 +207,7 @@ class ChannelsConv {
   }
 
   // Panels of W channels of the target: for each of them the sums' (depth, W), one after another.
-  void pack(const Filter& f, const T* weights) const {
+  void pack(const Filter& f, const T* weights, T* packed) const {
     const int64_t taps = g_.kh * g_.kw, k_group = k_ / g_.groups, c_group = c_ / g_.groups;
     const int64_t k_step = taps * (backward_ ? 1 : c_group), c_step = taps * (backward_ ? k_group : 1);
     const int64_t size = f.h.taps * f.steps * f.depth * W, row = f.steps * f.depth, group_panels = panels_ / g_.groups;
@@ -213,7 +216,7 @@ class ChannelsConv {
       for (int64_t panel = begin; panel < end; ++panel) {
         const int64_t group = panel / group_panels, k = panel % group_panels * W, columns = least(W, k_group - k);
         const T* from = weights + group * k_group * c_group * taps + k * k_step;
-        T* to = packed_ + f.packed + panel * size;
+        T* to = packed + panel * size;
         for (int64_t c = 0; c < c_group; ++c, from += c_step)
           for (int64_t u = 0; u < f.h.taps; ++u)
             for (int64_t v = 0; v < f.w.taps; ++v) {
@@ -226,7 +229,8 @@ class ChannelsConv {
     });
   }
 
-  void apply(const Filter& f, int64_t item, const T* source, const T* bias, T* target, const Slot& slot) const {
+  void apply(const Filter& f, int64_t item, const T* source, const T* packed, const T* bias, T* target,
+             const Slot& slot) const {
     const BlockCut::Block b = f.cut.block(item / f.cut.parts, f.h);
     const SourceBlock<T> x = source_block(source, f.h, f.w, b, c_, slot.padded);
     const int64_t height = backward_ ? g_.h : g_.oh, width = backward_ ? g_.w : g_.ow;
@@ -245,13 +249,14 @@ class ChannelsConv {
     TileArgs<T> t{};
     t.reduce = f.h.taps * f.steps, t.k = f.depth;
     t.a.offsets = slot.taps;
+    t.epilogue.relu = g_.relu && !backward_;
     const int64_t group_panels = panels_ / g_.groups, k_group = k_ / g_.groups, tiles = ceil_div(positions, kTileRows);
     const int64_t first = item % f.cut.parts * f.cut.part_panels;
     for (int64_t panel = first; panel < least(panels_, first + f.cut.part_panels); ++panel) {
       const int64_t group = panel / group_panels, k = panel % group_panels * W, vectors_of = least(W, k_group - k);
       const int64_t vectors = ceil_div(vectors_of, kLanes<T>);
       t.a.data = x.data + group * (c_ / g_.groups);
-      t.b = {packed_ + f.packed + panel * t.reduce * t.k * W, W, t.k * W};
+      t.b = {packed + f.packed + panel * t.reduce * t.k * W, W, t.k * W};
       t.cols = vectors_of;
       t.c = target + group * k_group + k;
       t.epilogue.bias_col = bias ? bias + group * k_group + k : nullptr;
@@ -270,8 +275,7 @@ class ChannelsConv {
   int64_t c_, k_;   // channels of the source and of the target
   int64_t panels_;  // of the target's channels, in all groups
   Filter filters_[kChannelsLastStride * kChannelsLastStride];
-  int64_t count_ = 0, items_ = 0, grain_ = 1, taps_ = 0, padded_ = 0, places_ = 0;
-  T* packed_;
+  int64_t count_ = 0, items_ = 0, grain_ = 1, taps_ = 0, packed_ = 0, padded_ = 0, places_ = 0;
   char* slots_;
   int64_t slot_bytes_;
   Arena arena_;

@@ -39,6 +39,7 @@ struct DepthwiseTaps {
   int64_t rows, cols;                  // taps
   int64_t x_row, x_col, w_row, w_col;  // elements from one to the next
   int64_t c;
+  bool relu;
 };
 
 // y[j] = b + sum of the taps, for Count neighbouring positions that are Step columns apart, with Cols columns of taps.
@@ -62,7 +63,7 @@ void depthwise_positions(const DepthwiseTaps<T>& t, const T* bias, T* y, int64_t
           if (p - j * Step >= 0 && p - j * Step < Cols) sum[j] = fma(value, filter[p - j * Step], sum[j]);
       }
     }
-    for (int j = 0; j < Count; ++j) sum[j].store(y + j * y_step + c, lanes);
+    for (int j = 0; j < Count; ++j) (t.relu ? relu(sum[j]) : sum[j]).store(y + j * y_step + c, lanes);
   }
 }
 
@@ -77,7 +78,7 @@ void depthwise_position(const DepthwiseTaps<T>& t, const T* bias, T* y) {
       for (int64_t v = 0; v < t.cols; ++v)
         sum = fma(V::load(t.x + u * t.x_row + v * t.x_col + c, lanes),
                   V::load(t.w + u * t.w_row + v * t.w_col + c, lanes), sum);
-    sum.store(y + c, lanes);
+    (t.relu ? relu(sum) : sum).store(y + c, lanes);
   }
 }
 
@@ -105,20 +106,25 @@ DepthwiseFn<T> depthwise_fn(const Sweep& w) {
 template <class T>
 class Depthwise {
  public:
-  Depthwise(const Conv2d& g, bool backward, void* workspace)
+  Depthwise(const Conv2d& g, bool backward, void*)
       : g_(g),
         backward_(backward),
         h_(g.h, g.oh, g.kh, g.stride_h, g.dilation_h, g.pad_h),
-        w_(g.w, g.ow, g.kw, g.stride_w, g.dilation_w, g.pad_w),
-        arena_{static_cast<char*>(workspace)} {
-    filters_ = arena_.take<T>(g.kh * g.kw * g.c);
+        w_(g.w, g.ow, g.kw, g.stride_w, g.dilation_w, g.pad_w) {}
+
+  int64_t bytes() const { return 0; }
+  int64_t packed_bytes() const { return g_.kh * g_.kw * g_.c * static_cast<int64_t>(sizeof(T)); }
+
+  void pack(const T* weights, T* filters) const {
+    const int64_t taps = g_.kh * g_.kw;
+    for (int64_t tap = 0; tap < taps; ++tap)
+      for (int64_t c = 0; c < g_.c; ++c) *filters++ = weights[c * taps + tap];
   }
 
-  int64_t bytes() const { return arena_.used; }
-
-  void run(const T* source, const T* weights, const T* bias, T* target) {
+  // filters: (kh, kw, c)
+  void run(const T* source, const T* filters, const T* bias, T* target) {
+    filters_ = filters;
     const int64_t taps = g_.kh * g_.kw, height = backward_ ? g_.h : g_.oh;
-    for (int64_t i = 0; i < taps * g_.c; ++i) filters_[i] = weights[i % g_.c * taps + i / g_.c];
     const int64_t work = (backward_ ? g_.w : g_.ow) * g_.c * ceil_div(taps, backward_ ? g_.stride_h * g_.stride_w : 1);
     parallel_for(g_.n * height, most(1, (1 << 17) / work), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) row(source, i / height, i % height, bias, target);
@@ -145,8 +151,9 @@ class Depthwise {
     source += (image * h.in + h.source(q) + u.from * h.gap) * w.in * c;
     target += (image * height + y) * width * c;
     const T* filter = filters_ + (h.tap_first + u.from * h.tap_step) * g_.kw * c;
-    DepthwiseTaps<T> t{nullptr,        nullptr, u.to - u.from, 0, h.gap * w.in * c, w.gap * c, h.tap_step * g_.kw * c,
-                       w.tap_step * c, c};
+    DepthwiseTaps<T> t{
+        nullptr,        nullptr, u.to - u.from,        0, h.gap * w.in * c, w.gap * c, h.tap_step * g_.kw * c,
+        w.tap_step * c, c,       g_.relu && !backward_};
     const auto at = [&](int64_t j) { return target + ((w.first + j) * w.out_step + w.out_first) * c; };
     const auto one = [&](int64_t j) {
       const TapRange v = taps_inside(w, w.first + j);
@@ -170,8 +177,7 @@ class Depthwise {
   const Conv2d& g_;
   bool backward_;
   Axis h_, w_;
-  T* filters_;  // (kh, kw, c)
-  Arena arena_;
+  const T* filters_ = nullptr;
 };
 
 // ---- backward by weight, and the gradient of the bias

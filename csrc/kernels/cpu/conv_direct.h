@@ -1,6 +1,7 @@
 #pragma once
 // Convolution's inner loops for few channels: both operands are read where they lie, because packing a block for the
 // matrix engine would cost as much as these channels' arithmetic. How x, y and the offsets come about: conv.cpp.
+#include "kernels/cpu/gemm_micro.h"
 #include "kernels/cpu/window.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -23,6 +24,7 @@ struct DirectRows {
   const T* init;           // (rows), or null for zeros
   T* y;                    // (rows, y_plane)
   int64_t y_plane, n;
+  bool relu;  // max(y, 0)
 };
 
 // At most this many rows of y at once, each as wide as the registers allow: M x V sums, V vectors of x, one weight.
@@ -56,7 +58,7 @@ DLCORE_INLINE void direct_tile(const DirectRows<T>& d, int64_t p) {
 #pragma GCC unroll 8
   for (int m = 0; m < M; ++m)
 #pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) sum[m][v].store(d.y + m * d.y_plane + p + v * Vec::size);
+    for (int v = 0; v < V; ++v) (d.relu ? relu(sum[m][v]) : sum[m][v]).store(d.y + m * d.y_plane + p + v * Vec::size);
 }
 
 template <class T, int M = kDirectRows>

@@ -98,6 +98,7 @@ class Winograd {
   Winograd(const Conv2d& g, bool backward, void* workspace)
       : backward_(backward),
         channels_last_(g.channels_last),
+        relu_(g.relu && !backward),
         images_(g.n),
         in_h_(backward ? g.oh : g.h),
         in_w_(backward ? g.ow : g.w),
@@ -132,7 +133,6 @@ class Winograd {
     product_step_ = tiles_ * part_ + kOffset;
     filter_step_ = in_ * out_lanes_ + kOffset;
 
-    filters_ = arena_.take<T>(kPoints * filter_step_);
     Arena one{nullptr};
     take_slot(one);
     slot_bytes_ = one.used;
@@ -140,9 +140,27 @@ class Winograd {
   }
 
   int64_t bytes() const { return arena_.used; }
+  int64_t packed_bytes() const { return kPoints * filter_step_ * kItem; }
 
-  void run(const T* source, const T* weights, const T* bias, T* target) {
-    transform_filters(weights);
+  // U[xi][c, k], in the panels that the matrix engine reads: columns by kTileCols, the rows of each one after another.
+  // Backward the filters are turned around and the channels change sides.
+  void pack(const T* weights, T* filters) const {
+    const int64_t k_step = kTaps * (backward_ ? 1 : in_), c_step = kTaps * (backward_ ? out_ : 1);
+    parallel_for(out_lanes_ / L * in_, 1 << 9, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t k = i / in_ * L, c = i % in_;
+        V taps[kTapLanes<T>];  // lanes are output channels
+        load_taps<T>(weights + k * k_step + c * c_step, k_step, out_ - k, taps);
+        T* to = filters + k / kTileCols<T> * kTileCols<T> * in_ + c * kTileCols<T> + k % kTileCols<T>;
+        transform_tile<kFilter, kTileIn, V>(
+            [](const V(&g)[kFilter], V(&u)[kTileIn]) { filter_transform(g, u); },
+            [&](int u, int v) { return taps[backward_ ? kTaps - 1 - (u * kFilter + v) : u * kFilter + v]; },
+            [&](int u, int v, V x) { x.store(to + (u * kTileIn + v) * filter_step_); });
+      }
+    });
+  }
+
+  void run(const T* source, const T* filters, const T* bias, T* target) const {
     parallel_for(items_, grain_, [&](int64_t begin, int64_t end) {
       Arena arena{slots_ + begin / grain_ * slot_bytes_};
       const Slot slot = take_slot(arena);
@@ -155,7 +173,7 @@ class Winograd {
           transform_input(slot, i * rows * tiles_x_, rows);
         }
         const Columns k{part, least(part_, out_ - part)};
-        multiply(slot, images * rows * tiles_x_, k);
+        multiply(slot, images * rows * tiles_x_, filters, k);
         for (int64_t i = 0; i < images; ++i) {
           transform_output(slot, i * rows * tiles_x_, rows, k, bias ? bias + part : nullptr);
           store_rows(slot.rows, first, rows, k, target + (image + i) * out_ * out_h_ * out_w_);
@@ -209,32 +227,14 @@ class Winograd {
     return p;
   }
 
-  void multiply(const Slot& slot, int64_t tiles, Columns k) const {
+  void multiply(const Slot& slot, int64_t tiles, const T* filters, Columns k) const {
     Gemm p = product(tiles, least(part_, out_lanes_ - k.first));
     for (int64_t xi = 0; xi < kPoints; ++xi) {
       p.a = slot.input + xi * input_step_;
-      p.b = filters_ + xi * filter_step_ + k.first * in_;
+      p.b = filters + xi * filter_step_ + k.first * in_;
       p.c = slot.products + xi * product_step_;
       gemm({p}, slot.workspace);
     }
-  }
-
-  // U[xi][c, k], in the panels that the matrix engine reads: columns by kTileCols, the rows of each one after another.
-  // Backward the filters are turned around and the channels change sides.
-  void transform_filters(const T* weights) {
-    const int64_t k_step = kTaps * (backward_ ? 1 : in_), c_step = kTaps * (backward_ ? out_ : 1);
-    parallel_for(out_lanes_ / L * in_, 1 << 9, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t k = i / in_ * L, c = i % in_;
-        V taps[kTapLanes<T>];  // lanes are output channels
-        load_taps<T>(weights + k * k_step + c * c_step, k_step, out_ - k, taps);
-        T* to = filters_ + k / kTileCols<T> * kTileCols<T> * in_ + c * kTileCols<T> + k % kTileCols<T>;
-        transform_tile<kFilter, kTileIn, V>(
-            [](const V(&g)[kFilter], V(&u)[kTileIn]) { filter_transform(g, u); },
-            [&](int u, int v) { return taps[backward_ ? kTaps - 1 - (u * kFilter + v) : u * kFilter + v]; },
-            [&](int u, int v, V x) { x.store(to + (u * kTileIn + v) * filter_step_); });
-      }
-    });
   }
 
   // The padded input rows of tile rows [first, first + rows) of an image, channels last.
@@ -270,7 +270,7 @@ class Winograd {
           transform_tile<kTileIn, kTileOut, V>(
               [](const V(&m)[kTileIn], V(&z)[kTileOut]) { output_transform(m, z); },
               [&](int i, int j) { return V::load(from + (i * kTileIn + j) * product_step_); },
-              [&](int i, int j, V v) { (v + b).store(to + (i * width + j) * part_); });
+              [&](int i, int j, V v) { (relu_ ? relu(v + b) : v + b).store(to + (i * width + j) * part_); });
         }
   }
 
@@ -296,7 +296,7 @@ class Winograd {
         }
   }
 
-  bool backward_, channels_last_;
+  bool backward_, channels_last_, relu_;
   int64_t images_, in_h_, in_w_, out_h_, out_w_, pad_h_, pad_w_;
   int64_t in_, out_, in_lanes_, out_lanes_;  // channels
   int64_t tiles_x_, tiles_y_, row_;          // of an image; columns of a padded row
@@ -304,7 +304,6 @@ class Winograd {
   int64_t parts_, part_;                     // of the output's channels
   int64_t items_, grain_;
   int64_t input_step_, product_step_, filter_step_;  // from one of the 36 matrices to the next
-  T* filters_;
   char* slots_;
   int64_t slot_bytes_;
   Arena arena_;

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 
 from .._core import Tensor
+from .activation import ReLU
 from .module import Module, format_repr, indent
 from .parameter import Parameter
 
@@ -90,9 +91,15 @@ class _Numbered(Module):
         return module
 
 
+def _is_plain(module: Module) -> bool:
+    """Whether nobody looks at the module's call from outside."""
+    return not module._hooked and "forward" not in module.__dict__
+
+
 class Sequential(_Numbered):
     """Calls its modules one after the other, each with the output of the one before.
 
+    A convolution or batch norm and the ReLU behind it run as one, unless one of them has hooks.
     It is made of modules, ``Sequential(a, b)``, or of names and modules, ``Sequential(OrderedDict(first=a, last=b))``.
     It can be indexed, sliced, added and multiplied like a list.
     """
@@ -104,9 +111,18 @@ class Sequential(_Numbered):
             self.add_module(str(key) if not named else key, module)
 
     def forward(self, input):
+        held = None  # a layer that computes the ReLU behind it too, in the same pass over memory
         for module in self._modules.values():
-            input = module(input)
-        return input
+            if held is not None:
+                if type(module) is ReLU and _is_plain(module):
+                    input, held = held(input, activation="relu"), None
+                    continue
+                input, held = held(input), None
+            if "_takes_relu" in type(module).__dict__ and _is_plain(module):
+                held = module
+            else:
+                input = module(input)
+        return input if held is None else held(input)
 
     def __getitem__(self, index: int | slice):
         if isinstance(index, slice):

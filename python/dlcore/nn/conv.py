@@ -96,12 +96,14 @@ class _Convolution(Module):
             bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def _arguments(self, input: Tensor) -> tuple:
         if self._sides is not None:
             mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
             input = F.pad(input, self._sides, mode)
-        convolution = getattr(_core, f"conv{self._spatial}d")
-        return convolution(input, self.weight, self.bias, self.stride, self._zeros, self.dilation, self.groups)
+        return input, self.weight, self.bias, self.stride, self._zeros, self.dilation, self.groups
+
+    def forward(self, input: Tensor) -> Tensor:
+        return getattr(_core, f"conv{self._spatial}d")(*self._arguments(input))
 
     def extra_repr(self) -> str:
         n = self._spatial
@@ -199,6 +201,7 @@ class Conv2d(_Convolution):
     """
 
     _spatial = 2
+    _takes_relu = True
 
     def __init__(
         self,
@@ -218,6 +221,12 @@ class Conv2d(_Convolution):
             in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, padding_mode, device,
             dtype,
         )  # fmt: skip
+
+    def forward(self, input: Tensor, activation: str = "none") -> Tensor:
+        """activation(conv(input)) in one pass over memory; activation is "relu" or "none"."""
+        if activation == "none":
+            return _core.conv2d(*self._arguments(input))
+        return _core.conv2d_act(*self._arguments(input), activation)
 
 
 class Conv3d(_Convolution):

@@ -195,6 +195,8 @@ class BatchNorm1d(_BatchNorm):
     Shift" (2015).
     """
 
+    _takes_relu = True
+
     _dims = (2, 3)
 
 
@@ -204,6 +206,8 @@ class BatchNorm2d(_BatchNorm):
     Shapes: (N, C, H, W) to the same, in the same order in memory.
     """
 
+    _takes_relu = True
+
     _dims = (4,)
 
 
@@ -212,6 +216,8 @@ class BatchNorm3d(_BatchNorm):
 
     Shapes: (N, C, D, H, W) to the same, in the same order in memory.
     """
+
+    _takes_relu = True
 
     _dims = (5,)
 

@@ -45,7 +45,7 @@ from .activation import (
     softmin,
     threshold,
 )
-from .conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
+from .conv import conv1d, conv2d, conv2d_act, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .dropout import (
     alpha_dropout,
     dropout,
@@ -130,6 +130,7 @@ __all__ = [
     "channel_shuffle",
     "conv1d",
     "conv2d",
+    "conv2d_act",
     "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",

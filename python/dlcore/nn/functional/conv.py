@@ -28,6 +28,20 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, 
     return _core.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
 
+def conv2d_act(
+    input: Tensor, weight: Tensor, bias=None, stride=1, padding=0, dilation=1, groups: int = 1, activation="relu"
+):
+    """activation(conv2d(...)) in one pass over memory, and in one backward. dlcore's own.
+
+    Args:
+        padding: numbers, as in `conv2d`.
+        activation: "relu" or "none". Default: "relu".
+
+    The other arguments are those of `conv2d`.
+    """
+    return _core.conv2d_act(input, weight, bias, stride, padding, dilation, groups, activation)
+
+
 def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, dilation=1, groups: int = 1):
     """3-D convolution: `conv2d` of (N, C, D, H, W) or (C, D, H, W) with weight (out_channels, C / groups, kD, kH, kW).
 
