@@ -46,6 +46,9 @@ BARS = {
     "conv other": ("convolution 1x1, 5x5, strided, dilated, grouped", 1.05, 0.9),
     "conv depthwise": ("depthwise convolution", 1.5, 1.1),
     "norm": ("normalization, forward and with backward", 1.6, 1.0),
+    "lstm": ("LSTM, steps 20..100, batch 1..64, hidden 64..512, inference and with backward", 1.25, 0.95),
+    "gru and rnn": ("GRU and RNN, the same", 2.4, 1.3),
+    "recurrent, other": ("recurrent layers on packed sequences, with projections, in float64", 4.0, 2.0),
     "pooling": ("pooling, forward and with backward", 3.0, 1.2),
     "image": ("padding, resampling, sampling at points, unfolding, forward and with backward", 1.0, None),
 }

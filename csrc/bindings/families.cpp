@@ -17,6 +17,7 @@ void bind_reduction(Ops& ops);
 void bind_loss(Ops& ops);
 void bind_creation(Ops& ops);
 void bind_random(Ops& ops);
+void bind_rnn(Ops& ops);
 void bind_shape(Ops& ops);
 
 void bind_families(Ops& ops) {
@@ -34,6 +35,7 @@ void bind_families(Ops& ops) {
   bind_loss(ops);
   bind_creation(ops);
   bind_random(ops);
+  bind_rnn(ops);
   bind_shape(ops);
 }
 

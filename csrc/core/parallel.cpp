@@ -16,6 +16,7 @@
 
 #include "core/check.h"
 #include "core/launch.h"
+#include "core/parallel_steps.h"
 #include "dlcore/parallel.h"
 
 namespace dlcore {
@@ -79,6 +80,13 @@ int64_t now_ns() {
 }
 constexpr int64_t kInterruptPeriodNs = 50'000'000;
 
+constexpr int kSpins = 4000;  // tens of microseconds: the steps of the other threads are that short
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
 struct Team {
   bool mine = !team_busy.exchange(true, std::memory_order_acquire);
   ~Team() {
@@ -135,6 +143,47 @@ void parallel_chunks(int64_t n, int64_t grain, ChunkFn fn, const void* context) 
     in_parallel = false;
   }
   if (stop) interrupt_seen = true;
+}
+
+void parallel_step_chunks(int64_t steps, int64_t n, StepFn fn, const void* context) {
+  if (interrupt_seen) return;
+  int64_t last = host_hooks.interrupted && !in_parallel ? now_ns() : 0;
+  const auto interrupted = [&] {  // of the calling thread
+    if (!last || now_ns() - last <= kInterruptPeriodNs) return false;
+    last = now_ns();
+    return host_hooks.interrupted();
+  };
+  const auto alone = [&] {
+    for (int64_t s = 0; s < steps; ++s) {
+      fn(context, s, 0, n);
+      if (interrupted()) {
+        interrupt_seen = true;
+        return;
+      }
+    }
+  };
+  const int threads = static_cast<int>(std::min<int64_t>(num_threads(), n));
+  if (threads <= 1 || in_parallel || forked.load(std::memory_order_relaxed)) return alone();
+  Team team;
+  if (!team.mine) return alone();
+  // A thread has finished step s when it has arrived s + 1 times; nobody goes on before all have.
+  std::atomic<int64_t> arrived{0};
+  bool stopped = false;
+  std::atomic<int64_t> last_step{steps - 1};  // set during a step, before arriving: all threads agree which one it is
+#pragma omp parallel num_threads(threads)
+  {
+    in_parallel = true;
+    const int64_t size = omp_get_num_threads(), me = omp_get_thread_num();
+    for (int64_t s = 0; s <= last_step.load(std::memory_order_acquire); ++s) {
+      fn(context, s, n * me / size, n * (me + 1) / size);
+      if (me == 0 && interrupted()) stopped = true, last_step = s;
+      arrived.fetch_add(1, std::memory_order_acq_rel);
+      for (int spins = 0; arrived.load(std::memory_order_acquire) < (s + 1) * size; ++spins)
+        spins < kSpins ? pause() : void(sched_yield());
+    }
+    in_parallel = false;
+  }
+  if (stopped) interrupt_seen = true;
 }
 
 int get_num_threads() { return num_threads(); }

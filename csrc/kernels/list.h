@@ -13,6 +13,7 @@
 #include "kernels/pool.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
+#include "kernels/rnn.h"
 #include "kernels/scan.h"
 #include "kernels/shape.h"
 #include "kernels/softmax.h"
@@ -109,6 +110,10 @@ namespace dlcore {
   KERNEL(grid_sample_backward_input, void(const kernel::GridSample&, const void* dy, const void* grid, void* dx))     \
   KERNEL(grid_sample_backward_grid,                                                                                   \
          void(const kernel::GridSample&, const void* dy, const void* x, const void* grid, void* dgrid))               \
+  /* recurrent layers: kernels/rnn.h, kernels/cpu/rnn*; with scratch of rnn_workspace bytes */                         \
+  KERNEL(rnn_workspace, int64_t(const kernel::Rnn&, bool backward))                                                   \
+  KERNEL(rnn_forward, void(const kernel::Rnn&, const kernel::RnnForward&, void* workspace))                           \
+  KERNEL(rnn_backward, void(const kernel::Rnn&, const kernel::RnnBackward&, void* workspace))                         \
   /* optimizer steps: kernels/optim.h, kernels/cpu/optim.cpp */                                                       \
   KERNEL(sgd_step, void(const kernel::Sgd&))                                                                          \
   KERNEL(adam_step, void(const kernel::Adam&))                                                                        \

@@ -29,6 +29,7 @@ FAMILIES = (
     "pool",
     "image",
     "norm",
+    "recurrent",
 )
 
 

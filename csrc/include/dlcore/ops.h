@@ -13,5 +13,6 @@
 #include "dlcore/ops/pool.h"
 #include "dlcore/ops/random.h"
 #include "dlcore/ops/reduction.h"
+#include "dlcore/ops/rnn.h"
 #include "dlcore/ops/shape.h"
 #include "dlcore/ops/ternary.h"

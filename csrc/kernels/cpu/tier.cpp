@@ -23,6 +23,7 @@ void fill_pool(KernelTable& t);
 void fill_random(KernelTable& t);
 void fill_reduce(KernelTable& t);
 void fill_resample(KernelTable& t);
+void fill_rnn(KernelTable& t);
 void fill_scan(KernelTable& t);
 void fill_shape(KernelTable& t);
 void fill_softmax(KernelTable& t);
@@ -50,6 +51,7 @@ void fill_tier(KernelTable& t) {
   fill_random(t);
   fill_reduce(t);
   fill_resample(t);
+  fill_rnn(t);
   fill_scan(t);
   fill_shape(t);
   fill_softmax(t);

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ... import _core
 from ..._core import Tensor
 from ...autograd.grad_mode import no_grad
+from . import rnn
 from .fusion import fuse_conv_bn_eval, fuse_conv_bn_weights, fuse_linear_bn_eval, fuse_linear_bn_weights
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "fuse_linear_bn_weights",
     "get_total_norm",
     "parameters_to_vector",
+    "rnn",
     "vector_to_parameters",
 ]
 

@@ -1,0 +1,153 @@
+#pragma once
+// The product of one step, h_{t-1} W_hh^T: few rows against weights that are the same in every step and lie packed in
+// the cache. A tile of sums is finished where it was computed, by the cell's arithmetic. Each sum runs over k in one
+// fixed order for a given number of rows in a tile, so it doesn't matter who computes it.
+#include "core/parallel.h"
+#include "kernels/cpu/gemm_pack.h"
+
+namespace dlcore::kernel::DLCORE_TIER {
+namespace {
+
+DLCORE_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+DLCORE_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+DLCORE_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// Rows * vectors accumulators, vectors registers of weights, one broadcast.
+constexpr int kTileVectors = 4;
+constexpr int kAccumulators = kVectorBytes == 64 ? 24 : 9;
+constexpr int kTileRows = kAccumulators / kTileVectors;  // of the widest tile
+constexpr int kMostRows = kAccumulators / 3;             // of those of 3 vectors or fewer
+
+// Weights (k, columns), a vector of columns after the other: strip s holds columns s L ... as (k, L), zeros beyond.
+template <class T>
+struct Strips {
+  T* data;
+  int64_t k, count;
+
+  static int64_t strips(int64_t columns) { return ceil_div(columns, kLanes<T>); }
+  DLCORE_INLINE const T* at(int64_t strip) const { return data + strip * k * kLanes<T>; }
+
+  // From w[column * along + p * depth].
+  void pack(int64_t first, int64_t columns, const T* w, int64_t along, int64_t depth) const {
+    constexpr int kGroup = 8;
+    const int64_t n = strips(columns);
+    parallel_for(ceil_div(n, kGroup), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t group = begin; group < end; ++group) {
+        Strip<T> to[kGroup];
+        const int64_t s0 = group * kGroup, size = least(kGroup, n - s0);
+        for (int64_t i = 0; i < size; ++i) {
+          const int64_t column = (s0 + i) * kLanes<T>;
+          to[i] = {const_cast<T*>(at(first + s0 + i)), w + column * along, kLanes<T>,
+                   least(kLanes<T>, columns - column)};
+        }
+        pack_strips(to, static_cast<int>(size), k, along, depth);
+      }
+    });
+  }
+};
+
+// sums[i][v][lane] = sum_p a[i * a_row + p] * b[v * b_vector + p * L + lane]. A small tile sums p = 0, u, 2 u, ...;
+// 1, u + 1, ... apart, so that one addition need not wait for another.
+template <class T, int Rows, int Vectors>
+void sum_tile(int64_t k, const T* a, int64_t a_row, const T* b, int64_t b_vector, T* sums) {
+  using V = vec<T>;
+  constexpr int L = V::size, kApart = Rows * Vectors >= 8 ? 1 : Rows * Vectors >= 4 ? 2 : 4;
+  V acc[kApart][Rows][Vectors];
+  const auto each = [&](auto&& f) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+      for (int v = 0; v < Vectors; ++v) f(i, v);
+  };
+#pragma GCC unroll 4
+  for (int u = 0; u < kApart; ++u) each([&](int i, int v) { acc[u][i][v] = V(T(0)); });
+  const auto add = [&](int64_t p, int u) __attribute__((always_inline)) {
+    V w[Vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < Vectors; ++v) w[v] = V::load(b + v * b_vector + p * L);
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+      const V x(a[i * a_row + p]);
+#pragma GCC unroll 4
+      for (int v = 0; v < Vectors; ++v) acc[u][i][v] = fma(x, w[v], acc[u][i][v]);
+    }
+  };
+  int64_t p = 0;
+  for (; p + kApart <= k; p += kApart)
+#pragma GCC unroll 4
+    for (int u = 0; u < kApart; ++u) add(p + u, u);
+  for (; p < k; ++p) add(p, 0);
+#pragma GCC unroll 4
+  for (int u = 1; u < kApart; ++u) each([&](int i, int v) { acc[0][i][v] += acc[u][i][v]; });
+  each([&](int i, int v) { acc[0][i][v].store(sums + (i * Vectors + v) * L); });
+}
+
+template <class T>
+using SumTile = void (*)(int64_t k, const T* a, int64_t a_row, const T* b, int64_t b_vector, T* sums);
+
+template <class T, int Vectors, class Rows = decltype(indices<Vectors == 4 ? kTileRows : kMostRows>())>
+struct SumTiles;
+template <class T, int Vectors, int... I>
+struct SumTiles<T, Vectors, ints<I...>> {
+  static DLCORE_INLINE SumTile<T> get(int64_t rows) {
+    constexpr static SumTile<T> table[] = {sum_tile<T, I + 1, Vectors>...};
+    return table[rows - 1];
+  }
+};
+template <class T>
+SumTile<T> tile_function(int64_t rows, int64_t vectors) {
+  switch (vectors) {
+    case 1:
+      return SumTiles<T, 1>::get(rows);
+    case 2:
+      return SumTiles<T, 2>::get(rows);
+    case 3:
+      return SumTiles<T, 3>::get(rows);
+    default:
+      return SumTiles<T, 4>::get(rows);
+  }
+}
+
+// Rows of a product's left side: row b is at data + b * stride; null data: zeros.
+template <class T>
+struct Rows {
+  const T* data;
+  int64_t stride;
+};
+
+// Panels of the result: with Gates of several, a panel is one vector of units and has a strip in each gate's strips;
+// with one gate it is kTileVectors neighbouring vectors of units.
+template <int Gates>
+DLCORE_INLINE int64_t panels_of(int64_t strips) {
+  return Gates > 1 ? strips : ceil_div(strips, kTileVectors);
+}
+
+// finish(row, unit, count, sums) for rows b0 ... b1 - 1 and the units of panels j0 ... j1 - 1, of which there are
+// `units`: a vector of sums of each gate, L apart.
+template <int Gates, class T, class F>
+DLCORE_INLINE void multiply(const Strips<T>& w, const Rows<T>& a, int64_t units, int64_t b0, int64_t b1, int64_t j0,
+                            int64_t j1, const F& finish) {
+  constexpr int64_t L = kLanes<T>;
+  if (b0 >= b1) return;
+  alignas(64) T sums[kAccumulators * L] = {};
+  const int64_t strips = Strips<T>::strips(units);
+  for (int64_t j = j0; j < j1; ++j) {
+    const int64_t first = Gates > 1 ? j : j * kTileVectors;
+    const int64_t vectors = Gates > 1 ? Gates : least(kTileVectors, strips - first);
+    const int64_t tiles = ceil_div(b1 - b0, vectors == kTileVectors ? kTileRows : kMostRows);
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      const int64_t row = b0 + (b1 - b0) * tile / tiles, end = b0 + (b1 - b0) * (tile + 1) / tiles;
+      if (a.data)
+        tile_function<T>(end - row, vectors)(w.k, a.data + row * a.stride, a.stride, w.at(first),
+                                             (Gates > 1 ? strips : 1) * w.k * L, sums);
+      for (int64_t b = row; b < end; ++b)
+        for (int64_t v = 0; v < vectors; v += Gates) {
+          const int64_t unit = (first + v / Gates) * L;
+          finish(b, unit, least(L, units - unit), sums + ((b - row) * vectors + v) * L);
+        }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dlcore::kernel::DLCORE_TIER
