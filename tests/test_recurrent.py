@@ -133,6 +133,7 @@ def test_gradients_of_states_alone():
     x = dlcore.randn(4, 2, 3, dtype=dlcore.float64)
     h0, c0 = (dlcore.randn(2, 2, 5, dtype=dlcore.float64, requires_grad=True) for _ in range(2))
     for pick in (lambda y, h, c: h, lambda y, h, c: c, lambda y, h, c: y):
+
         def loss(h0, c0, pick=pick):
             y, (h, c) = module(x, (h0, c0))
             return (pick(y, h, c) ** 2).sum()

@@ -18,24 +18,23 @@ def layer(kind, steps, batch, features, hidden, dtype, packed, **options):
         pack = d.nn.utils.rnn.pack_padded_sequence(x, lengths)
         return module, pack.data, pack
 
+    def output(result):
+        return result[0].data if packed else result[0]
+
     def forward(d):
         module, _, argument = build(d)
 
         def call():
             with d.no_grad():
-                return module(argument)[0]
+                return output(module(argument))
 
-        return (lambda: call().data) if packed else call
+        return call
 
     def with_backward(d):
         module, x, argument = build(d)
         inputs = (x.requires_grad_(), *module.parameters())
-
-        def result():
-            return module(argument)[0].data if packed else module(argument)[0]
-
-        dy = d.tensor(values(*result().shape, seed="dy", dtype=dtype))
-        return lambda: d.autograd.grad(module(argument)[0][0] if packed else module(argument)[0], inputs, dy)
+        dy = d.tensor(values(*output(module(argument)).shape, seed="dy", dtype=dtype))
+        return lambda: d.autograd.grad(output(module(argument)), inputs, dy)
 
     return forward, with_backward
 

@@ -28,6 +28,7 @@ NAMES = {
         row_stack block_diag cartesian_prod split split_with_sizes tensor_split hsplit vsplit dsplit chunk unbind
         narrow select flip fliplr flipud roll rot90 diag diagflat diag_embed diagonal tril triu tril_indices
         triu_indices meshgrid clone contiguous as_strided unfold atleast_1d atleast_2d atleast_3d""",
+    "recurrent": "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell",
     "normalization": "batch_norm instance_norm group_norm layer_norm rms_norm",
     "indexing": """gather scatter scatter_add scatter_reduce index_select index_add index_fill index_put index_copy
         masked_fill masked_select masked_scatter take take_along_dim put nonzero argwhere sort argsort msort topk

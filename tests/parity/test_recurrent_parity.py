@@ -12,6 +12,7 @@ import dlcore.nn
 
 torch = pytest.importorskip("torch", reason="PyTorch is only an oracle for these tests; pip install torch==2.13.0")
 
+pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections")
 EPS = {"float32": 2.0**-23, "float64": 2.0**-52}
 
 

@@ -140,8 +140,7 @@ class RNNBase(Module):
             raise RuntimeError(f"{kind}: input must have {dims} dimensions, got {input.dim()}")
         if input.shape[-1] != self.input_size:
             raise RuntimeError(
-                f"{kind}: input.size(-1) must be equal to input_size; expected {self.input_size}, got "
-                f"{input.shape[-1]}"
+                f"{kind}: input.size(-1) must be equal to input_size; expected {self.input_size}, got {input.shape[-1]}"
             )
 
     def forward(self, input: Tensor | PackedSequence, hx=None):
@@ -235,8 +234,7 @@ def _document(cls: type, **parts: str) -> None:
 
 
 class RNN(RNNBase):
-    """h_t = act(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), act being tanh or relu.
-    """
+    """h_t = act(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), act being tanh or relu."""
 
     def __init__(
         self,
@@ -265,9 +263,9 @@ class RNN(RNNBase):
 class LSTM(RNNBase):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997), with forget gates.
 
-        i, f, g, o = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh,  i, f, o through sigmoid, g through tanh
-        c_t = f c_{t-1} + i g
-        h_t = o tanh(c_t), or W_hr (o tanh(c_t)) with proj_size (Sak et al., 2014)
+    i, f, g, o = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh,  i, f, o through sigmoid, g through tanh
+    c_t = f c_{t-1} + i g
+    h_t = o tanh(c_t), or W_hr (o tanh(c_t)) with proj_size (Sak et al., 2014)
     """
 
     def __init__(
@@ -301,10 +299,10 @@ class LSTM(RNNBase):
 class GRU(RNNBase):
     """Gated recurrent units (Cho et al., 2014), the reset gate applied after the product.
 
-        r = sigmoid(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
-        z = sigmoid(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)
-        n = tanh(W_in x_t + b_in + r (W_hn h_{t-1} + b_hn))
-        h_t = (1 - z) n + z h_{t-1}
+    r = sigmoid(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
+    z = sigmoid(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)
+    n = tanh(W_in x_t + b_in + r (W_hn h_{t-1} + b_hn))
+    h_t = (1 - z) n + z h_{t-1}
     """
 
     def __init__(
@@ -358,9 +356,7 @@ _document(GRU, gates="3 * ", out="hidden_size", states="h_0, (D * num_layers, ba
 class RNNCellBase(Module):
     """What the cells have in common."""
 
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool, num_chunks: int, device=None, dtype=None
-    ) -> None:
+    def __init__(self, input_size: int, hidden_size: int, bias: bool, num_chunks: int, device=None, dtype=None) -> None:
         super().__init__()
         self.input_size = input_size
         self.hidden_size = hidden_size
@@ -382,9 +378,7 @@ class RNNCellBase(Module):
     def _step(self, function, input: Tensor, hx, states: tuple[Tensor, ...]):
         for name, tensor in (("input", input), *((f"hx[{i}]", state) for i, state in enumerate(states))):
             if tensor.dim() not in (1, 2):
-                raise ValueError(
-                    f"{type(self).__name__}: Expected {name} to be 1D or 2D, got {tensor.dim()}D instead"
-                )
+                raise ValueError(f"{type(self).__name__}: Expected {name} to be 1D or 2D, got {tensor.dim()}D instead")
         return function(input, hx, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
     def extra_repr(self) -> str:
