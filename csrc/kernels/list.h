@@ -110,7 +110,9 @@ namespace dlcore {
   KERNEL(grid_sample_backward_input, void(const kernel::GridSample&, const void* dy, const void* grid, void* dx))     \
   KERNEL(grid_sample_backward_grid,                                                                                   \
          void(const kernel::GridSample&, const void* dy, const void* x, const void* grid, void* dgrid))               \
-  /* recurrent layers: kernels/rnn.h, kernels/cpu/rnn*; with scratch of rnn_workspace bytes */                         \
+  /* recurrent layers: kernels/rnn.h, kernels/cpu/rnn*; with scratch of rnn_workspace bytes */                        \
+  KERNEL(rnn_packed_size, int64_t(const kernel::Rnn&, kernel::RnnWeight))                                             \
+  KERNEL(rnn_pack, void(const kernel::Rnn&, kernel::RnnWeight, const void* w, void* packed))                          \
   KERNEL(rnn_workspace, int64_t(const kernel::Rnn&, bool backward))                                                   \
   KERNEL(rnn_forward, void(const kernel::Rnn&, const kernel::RnnForward&, void* workspace))                           \
   KERNEL(rnn_backward, void(const kernel::Rnn&, const kernel::RnnBackward&, void* workspace))                         \

@@ -36,6 +36,10 @@ struct Rnn {
   int64_t at(int64_t t) const { return batch_sizes ? batch_sizes[t] : batch; }
 };
 
+// What is packed before forward: weights in the order in which it reads them, of rnn_packed_size(g, which) bytes,
+// 64-byte aligned. They depend on dtype, cell and sizes, not on steps and batch.
+enum class RnnWeight : uint8_t { Input, Recurrent, Projection };
+
 // One direction's parameters; the gates are one below the other, in the order of the formulas.
 template <class P>
 struct RnnParameters {
@@ -53,16 +57,16 @@ struct RnnKept {
 };
 
 struct RnnForward {
-  const void* x;        // (total, input)
-  const void *h0, *c0;  // (directions, batch, out), (directions, batch, hidden); null: zeros
-  RnnParameters<const void*> parameters[2];
-  void* y;          // (total, directions * out)
+  const void* x;                             // (total, input)
+  const void *h0, *c0;                       // (directions, batch, out), (directions, batch, hidden); null: zeros
+  RnnParameters<const void*> parameters[2];  // w_ih, w_hh and w_hr as rnn_pack wrote them
+  void* y;                                   // (total, directions * out)
   void *hn, *cn;    // like h0, c0: the states after each sequence's last step; hn may be null, cn only of Lstm
   RnnKept kept[2];  // null unless Rnn::keep
 };
 
 struct RnnBackward {
-  RnnForward forward;          // as it was given to forward; hn and cn are not used
+  RnnForward forward;          // as it was given to forward, but weights that are not packed; hn and cn are not used
   const void *dy, *dhn, *dcn;  // null: zeros
   void *dx, *dh0, *dc0;        // null: not wanted, as each of
   RnnParameters<void*> gradients[2];

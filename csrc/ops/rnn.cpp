@@ -5,6 +5,7 @@
 
 #include "core/allocator.h"
 #include "core/launch.h"
+#include "core/packed.h"
 #include "kernels/registry.h"
 #include "ops/internal.h"
 
@@ -39,6 +40,30 @@ template <class P, class Get>
 kernel::RnnParameters<P> pointers(const Get& get) {
   return {get(0), get(1), get(2), get(3), get(4)};
 }
+
+// The weights as the forward kernel reads them; without a graph they are kept for the next call.
+struct PackedWeights {
+  std::vector<std::shared_ptr<const Workspace>> memory;
+
+  const void* operator()(const Rnn& g, kernel::RnnWeight which, const Tensor& w) {
+    if (!w.defined()) return nullptr;
+    const KernelTable& table = kernels();
+    memory.push_back(packed(w, !g.keep, Key{which, g.dtype, g.cell, g.input, g.hidden, g.projection, &table},
+                            table.rnn_packed_size(g, which),
+                            [&](void* to) { table.rnn_pack(g, which, w.raw_data(), to); }));
+    return memory.back()->data();
+  }
+
+ private:
+  struct Key {
+    kernel::RnnWeight which;
+    DType dtype;
+    RnnCell cell;
+    int64_t input, hidden, projection;
+    const KernelTable* tier;
+    bool operator==(const Key&) const = default;
+  };
+};
 
 // Multiplications of one pass over all rows; backward makes two.
 Cost cost(const Rnn& g, int passes) {
@@ -119,7 +144,17 @@ States run(Layer layer, IntSpan y_sizes, IntSpan h_sizes, IntSpan c_sizes) {
     if (g.projection) kept.full[d] = make({g.total, g.hidden});
   }
   const Workspace scratch(kernels().rnn_workspace(g, false));
-  launch(layer.op, cost(g, 1), [&] { kernels().rnn_forward(g, forward_arguments(g, in, s, kept), scratch.data()); });
+  launch(layer.op, cost(g, 1), [&] {
+    RnnForward f = forward_arguments(g, in, s, kept);
+    PackedWeights weights;
+    for (int d = 0; d < g.directions; ++d) {
+      const Parameters& p = layer.parameters[static_cast<size_t>(d)];
+      f.parameters[d].w_ih = weights(g, kernel::RnnWeight::Input, p[0]);
+      f.parameters[d].w_hh = weights(g, kernel::RnnWeight::Recurrent, p[1]);
+      f.parameters[d].w_hr = weights(g, kernel::RnnWeight::Projection, p[4]);
+    }
+    kernels().rnn_forward(g, f, scratch.data());
+  });
   if (!g.keep) return s;
 
   for (const Tensor& t : in) kept.inputs.emplace_back(t);

@@ -130,17 +130,16 @@ struct Forward : Layer<T, C> {
   int64_t gate_row;  // from one row of gates to the next
   Strips<T> w_hh[2], w_hr[2];
   T *gates[2], *full[2], *bias[2];
-  char *w_ih[2], *scratch;
+  char* scratch;
   int64_t first_row[2] = {0, 0};  // the row that gates begin with
 
   Forward(const Rnn& g, const RnnForward& f, void* workspace) : Base(g, f, workspace) {
     gate_row = K::kKeepsOutput ? this->y_row : g.keep ? S * hidden : G * hidden;
-    const int64_t strips = Strips<T>::strips(hidden);
     int64_t most_scratch = 0;
     for (int d = 0; d < g.directions; ++d) {
-      w_hh[d] = {numbers(G * strips * L * out), out, G * strips};
-      w_hr[d] = {g.projection ? numbers(Strips<T>::strips(out) * L * hidden) : nullptr, hidden, 0};
-      w_ih[d] = bytes_of(gemm_packed_b_size(input_product(d, 0)));
+      // The weights are as rnn_pack wrote them, and only read.
+      w_hh[d] = {static_cast<T*>(const_cast<void*>(f.parameters[d].w_hh)), out};
+      w_hr[d] = {static_cast<T*>(const_cast<void*>(f.parameters[d].w_hr)), hidden};
       bias[d] = numbers(G * hidden);
       int64_t most_rows = 0;
       for (int64_t s = 0, end; s < g.steps; s = end) {
@@ -150,7 +149,7 @@ struct Forward : Layer<T, C> {
         most_rows = most(most_rows, rows);
         most_scratch = most(most_scratch, this->scratch_of(input_product(d, rows)));
       }
-      gates[d] = K::kKeepsOutput ? static_cast<T*>(f.y) + d * out
+      gates[d] = K::kKeepsOutput ? (f.y ? static_cast<T*>(f.y) + d * out : nullptr)
                  : g.keep        ? static_cast<T*>(f.kept[d].gates)
                                  : numbers(most_rows * gate_row);
       full[d] = !g.projection ? nullptr : g.keep ? static_cast<T*>(f.kept[d].full) : numbers(g.batch * hidden);
@@ -168,7 +167,7 @@ struct Forward : Layer<T, C> {
   Gemm input_product(int d, int64_t rows) const {
     Gemm p = this->product(rows, G * hidden, g.input);
     p.a = f.x, p.a_row = g.input, p.a_col = 1;
-    p.b = f.parameters[d].w_ih, p.b_row = 1, p.b_col = g.input;
+    p.b = f.parameters[d].w_ih, p.b_row = 1, p.b_col = g.input, p.b_packed = true;
     p.c = gates[d], p.c_row = gate_row, p.c_col = 1;
     p.bias = f.parameters[d].b_ih ? bias[d] : nullptr;
     return p;
@@ -189,11 +188,6 @@ struct Forward : Layer<T, C> {
 
   void prepare(int d) {
     const auto& w = f.parameters[d];
-    for (int gate = 0; gate < G; ++gate)
-      w_hh[d].pack(gate * Strips<T>::strips(hidden), hidden, static_cast<const T*>(w.w_hh) + gate * hidden * out, out,
-                   1);
-    if (g.projection) w_hr[d].pack(0, out, static_cast<const T*>(w.w_hr), hidden, 1);
-    gemm_pack_b(input_product(d, 0), w_ih[d]);
     for (int64_t i = 0; i < G * hidden && w.b_ih; ++i)
       bias[d][i] = static_cast<const T*>(w.b_ih)[i] + (K::kBiasInside ? T(0) : static_cast<const T*>(w.b_hh)[i]);
     if (!g.keep && f.cn) {  // the cell state is kept in its final place
@@ -211,7 +205,6 @@ struct Forward : Layer<T, C> {
     Gemm p = input_product(d, rows);
     p.a = static_cast<const T*>(f.x) + row * g.input;
     p.c = gates[d] + (row - first_row[d]) * gate_row;
-    p.b = w_ih[d], p.b_packed = true;
     gemm({p}, scratch);
   }
 
@@ -297,8 +290,8 @@ struct Backward : Layer<T, C> {
 
   Backward(const Rnn& g, const RnnBackward& a, void* workspace) : Base(g, a.forward, workspace), a(a) {
     for (int d = 0; d < g.directions; ++d) {
-      w_hh[d] = {numbers(Strips<T>::strips(out) * L * G * hidden), G * hidden, 0};
-      w_hr[d] = {g.projection ? numbers(Strips<T>::strips(hidden) * L * out) : nullptr, out, 0};
+      w_hh[d] = {numbers(Strips<T>::strips(out) * L * G * hidden), G * hidden};
+      w_hr[d] = {g.projection ? numbers(Strips<T>::strips(hidden) * L * out) : nullptr, out};
       dx_part[d] = numbers(g.total * G * hidden);
       dh_part[d] = kTwoParts ? numbers(g.total * G * hidden) : dx_part[d];
       dh[d] = g.projection ? numbers(g.total * out) : nullptr;
@@ -456,6 +449,54 @@ struct Backward : Layer<T, C> {
   }
 };
 
+// ---- weights as forward reads them
+
+template <class T, RnnCell C>
+struct Packing {
+  static constexpr int G = Cell<C>::kGates;
+  static constexpr int64_t L = kLanes<T>;
+  const Rnn& g;
+  RnnWeight which;
+
+  Packing(const Rnn& g, RnnWeight which, void*) : g(g), which(which) {}
+
+  Gemm input_product(const void* w) const {
+    Gemm p{};
+    p.dtype = g.dtype;
+    p.n = G * g.hidden, p.k = g.input;
+    p.b = w, p.b_row = 1, p.b_col = g.input;
+    p.c_row = p.n, p.c_col = 1;
+    return p;
+  }
+
+  int64_t size() const {
+    constexpr int64_t item = sizeof(T);
+    switch (which) {
+      case RnnWeight::Input:
+        return gemm_packed_b_size(input_product(nullptr));
+      case RnnWeight::Recurrent:
+        return G * Strips<T>::strips(g.hidden) * L * g.out() * item;
+      default:
+        return Strips<T>::strips(g.projection) * L * g.hidden * item;
+    }
+  }
+
+  void pack(const T* w, void* to) const {
+    T* strips = static_cast<T*>(to);
+    switch (which) {
+      case RnnWeight::Input:
+        return gemm_pack_b(input_product(w), to);
+      case RnnWeight::Recurrent:
+        for (int gate = 0; gate < G; ++gate)
+          Strips<T>{strips, g.out()}.pack(gate * Strips<T>::strips(g.hidden), g.hidden, w + gate * g.hidden * g.out(),
+                                          g.out(), 1);
+        return;
+      default:
+        return Strips<T>{strips, g.hidden}.pack(0, g.projection, w, g.hidden, 1);
+    }
+  }
+};
+
 // ---- entry points
 
 template <RnnCell C>
@@ -485,6 +526,17 @@ DLCORE_INLINE void typed(const Rnn& g, const A& a, void* workspace, const F& f) 
   }
 }
 
+int64_t rnn_packed_size(const Rnn& g, RnnWeight which) {
+  int64_t bytes = 0;
+  typed<Packing>(g, which, nullptr, [&](const auto& packing) { bytes = packing.size(); });
+  return bytes;
+}
+
+void rnn_pack(const Rnn& g, RnnWeight which, const void* w, void* to) {
+  typed<Packing>(g, which, nullptr,
+                 [&]<class T, RnnCell C>(const Packing<T, C>& packing) { packing.pack(static_cast<const T*>(w), to); });
+}
+
 int64_t rnn_workspace(const Rnn& g, bool backward) {
   int64_t bytes = 0;
   const auto measure = [&](const auto& pass) { bytes = pass.arena.used; };
@@ -506,6 +558,8 @@ void rnn_backward(const Rnn& g, const RnnBackward& a, void* workspace) {
 }  // namespace
 
 void fill_rnn(KernelTable& t) {
+  t.rnn_packed_size = rnn_packed_size;
+  t.rnn_pack = rnn_pack;
   t.rnn_workspace = rnn_workspace;
   t.rnn_forward = rnn_forward;
   t.rnn_backward = rnn_backward;

@@ -22,7 +22,7 @@ constexpr int kMostRows = kAccumulators / 3;             // of those of 3 vector
 template <class T>
 struct Strips {
   T* data;
-  int64_t k, count;
+  int64_t k;
 
   static int64_t strips(int64_t columns) { return ceil_div(columns, kLanes<T>); }
   DLCORE_INLINE const T* at(int64_t strip) const { return data + strip * k * kLanes<T>; }
