@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t kBlockRows = 8;                    // of a block that runs by itself
 constexpr int64_t kBlockWeights = int64_t{1} << 19;  // bytes of W_hh that every such block can read in every step
-constexpr double kStepFlops = 1e5;                   // a step worth meeting for
+constexpr double kStepFlops = 2e5;                   // a step worth meeting for
 constexpr int64_t kMembers = 16;                     // parts of a step's units, at most
 constexpr int64_t kInputBytes = int64_t{2} << 20;    // of x W_ih^T at a time: it is still in the cache when it is used
 
@@ -29,11 +29,10 @@ struct Grid {
   Grid(const Rnn& g) : directions(g.directions), blocks(1), members(1) {
     const int64_t weights = g.gates() * g.hidden * g.out();
     const bool fits = weights * (g.dtype == DType::Float64 ? 8 : 4) <= kBlockWeights;
-    const double flops = 2.0 * static_cast<double>(weights) * static_cast<double>(g.batch * directions);
-    if (flops < kStepFlops) return;
+    const double flops = 2.0 * static_cast<double>(weights) * static_cast<double>(g.batch);
     if (fits && g.batch >= 2 * kBlockRows) {
       blocks = ceil_div(g.batch, kBlockRows);
-    } else {
+    } else if (flops >= kStepFlops * static_cast<double>(directions)) {
       members = kMembers;
     }
   }
@@ -423,8 +422,10 @@ struct Backward : Layer<T, C> {
     const auto run = [&](const Gemm& p) { gemm({p}, scratch); };
     if (a.dx) run(input_gradient(d));
     if (to.w_ih) run(weight_gradient(G * hidden, dx_part[d], g.input, f.x, g.input, to.w_ih));
+    const bool same = !kTwoParts && to.b_ih && to.b_hh;
     if (to.b_ih) run(bias_gradient(dx_part[d], to.b_ih));
-    if (to.b_hh) run(bias_gradient(dh_part[d], to.b_hh));
+    if (same) __builtin_memcpy(to.b_hh, to.b_ih, G * hidden * sizeof(T));
+    if (to.b_hh && !same) run(bias_gradient(dh_part[d], to.b_hh));
     if (to.w_hh) {
       gather_before(d);
       run(weight_gradient(G * hidden, dh_part[d], out, before, out, to.w_hh));
