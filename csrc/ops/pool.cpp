@@ -16,15 +16,14 @@ Tensor pooled(const Tensor& x, int64_t spatial, const F& f) {
   return to_dtype(on_batch(to_dtype(x, pooling_dtype(x.dtype())), spatial, f), x.dtype());
 }
 
-// Planes of regular windows have kernels of their own; everything else goes by lists.
+// Regular windows of one or two dimensions have kernels of their own; everything else goes by lists.
 struct Plan {
   Windows windows;
   Layout layout;
-  bool planes;
+  bool regular;
 
   Plan(const Tensor& x, const Windows& windows)
-      : windows(windows), layout(layout_of(x)), planes(has_planes(windows) && layout == Layout::ChannelsFirst) {}
-  void use_planes() { layout = Layout::ChannelsFirst, planes = true; }
+      : windows(windows), layout(layout_of(x)), regular(is_regular(windows)) {}
 };
 
 // ---- max: reading the chosen elements, and writing to their places, are each other's gradients
@@ -34,7 +33,6 @@ struct MaxPlan : Plan {
   DType argmax;
 
   MaxPlan(const Tensor& x, const Windows& windows) : Plan(x, windows) {
-    if (has_planes(windows) && too_many(windows)) use_planes();
     const auto taps = [](const Window& w) { return w.adaptive ? w.in / std::max<int64_t>(w.out, 1) + 2 : w.taps; };
     taps_h = taps(windows[1]), taps_w = taps(windows[2]);
     argmax = kernel::argmax_dtype(taps(windows[0]) * taps_h * taps_w);
@@ -64,8 +62,8 @@ Tensor put(const Tensor& dy, const Tensor& argmax, const Dims& sizes, const MaxP
   Tensor dx = new_tensor(sizes, plan.layout, dy.dtype());
   if (dx.numel() == 0) return dx;
   launch("max_pool_backward", pool_cost(dx, plan.windows), [&] {
-    if (plan.planes) {
-      const kernel::Pool2d g = planes_of(dx, plan.windows);
+    if (plan.regular) {
+      const kernel::Pool2d g = pool_of(dx, plan.windows, plan.layout);
       const Workspace scratch(kernels().pool2d_workspace(g, true));
       kernels().max_pool2d_backward(g, from.raw_data(), argmax.raw_data(), dx.raw_data(), scratch.data());
     } else {
@@ -95,8 +93,8 @@ Tensor max_pool(const Tensor& x, const Windows& windows, Tensor* indices) {
   if (y.numel() > 0)
     launch("max_pool", pool_cost(x, windows), [&] {
       void* choice = keep ? argmax.raw_data() : nullptr;
-      if (plan.planes) {
-        const kernel::Pool2d g = planes_of(x, windows);
+      if (plan.regular) {
+        const kernel::Pool2d g = pool_of(x, windows, plan.layout);
         const Workspace scratch(kernels().pool2d_workspace(g, false));
         kernels().max_pool2d_forward(g, from.raw_data(), y.raw_data(), choice, scratch.data());
       } else {
@@ -120,12 +118,12 @@ std::tuple<Tensor, Tensor> with_indices(const Tensor& x, int64_t spatial, const 
   return {y, x.dim() == spatial + 1 ? squeeze(indices, IntSpan{0}) : indices};
 }
 
-// ---- average: a linear map of each axis, or on planes a kernel of its own; it and its transpose are each other's
-// gradients
+// ---- average: a linear map of each axis, or for regular windows a kernel of its own; it and its transpose are each
+// other's gradients
 
-Tensor average_planes(const Tensor& x, const Dims& sizes, const kernel::Pool2d& g, bool backward) {
-  const Tensor from = contiguous(x);
-  Tensor y = new_tensor(sizes, x.dtype());
+Tensor average_regular(const Tensor& x, const Dims& sizes, const kernel::Pool2d& g, Layout layout, bool backward) {
+  const Tensor from = to_layout(x, layout);
+  Tensor y = new_tensor(sizes, layout, x.dtype());
   if (y.numel() > 0)
     launch(backward ? "avg_pool_backward" : "avg_pool",
            {static_cast<double>((x.numel() + y.numel()) * item_size(x.dtype()))}, [&] {
@@ -133,21 +131,20 @@ Tensor average_planes(const Tensor& x, const Dims& sizes, const kernel::Pool2d& 
              (backward ? kernels().avg_pool2d_backward : kernels().avg_pool2d_forward)(g, from.raw_data(), y.raw_data(),
                                                                                        scratch.data());
            });
-  record("avg_pool", y, {x}, [g, backward, back = Dims(x.sizes())](Gradients& grads) {
-    grads.set(0, [&] { return average_planes(grads.dy(), back, g, !backward); });
+  record("avg_pool", y, {x}, [g, layout, backward, back = Dims(x.sizes())](Gradients& grads) {
+    grads.set(0, [&] { return average_regular(grads.dy(), back, g, layout, !backward); });
   });
   return y;
 }
 
 // divisor 0: the number of a window's elements, with or without those in the padding.
 Tensor average(const char* op, const Tensor& x, const Windows& windows, int64_t divisor, bool count_include_pad) {
-  Plan plan(x, windows);
-  if (has_planes(windows) && (!is_floating(x.dtype()) || too_many(windows))) plan.use_planes();
-  if (plan.planes) {
-    kernel::Pool2d g = planes_of(x, windows);
+  const Plan plan(x, windows);
+  if (plan.regular) {
+    kernel::Pool2d g = pool_of(x, windows, plan.layout);
     g.divisor = divisor;
     g.count_include_pad = count_include_pad;
-    return average_planes(x, pooled_sizes(x, windows), g, false);
+    return average_regular(x, pooled_sizes(x, windows), g, plan.layout, false);
   }
   DLCORE_CHECK(is_floating(x.dtype()), NotImplementedError, op, ": input must be floating point, but got ",
                name(x.dtype()));

@@ -93,26 +93,22 @@ Dims pooled_sizes(const Tensor& x, const Windows& windows) {
   return sizes;
 }
 
-bool has_planes(const Windows& windows) {
+bool is_regular(const Windows& windows) {
   const Window& d = windows[0];
   return d.in == 1 && d.taps == 1 && d.out == 1 && !windows[1].adaptive && !windows[2].adaptive;
 }
 
-kernel::Pool2d planes_of(const Tensor& x, const Windows& windows) {
+kernel::Pool2d pool_of(const Tensor& x, const Windows& windows, Layout layout) {
   const Window &h = windows[1], &w = windows[2];
   kernel::Pool2d g{};
   g.dtype = x.dtype();
-  g.planes = x.size(0) * x.size(1), g.h = h.in, g.w = w.in, g.oh = h.out, g.ow = w.out;
+  g.inner = layout == Layout::ChannelsLast ? x.size(1) : 1;
+  g.planes = layout == Layout::ChannelsLast ? x.size(0) : x.size(0) * x.size(1);
+  g.h = h.in, g.w = w.in, g.oh = h.out, g.ow = w.out;
   g.kh = h.taps, g.kw = w.taps, g.stride_h = h.stride, g.stride_w = w.stride;
   g.pad_h = h.pad, g.pad_w = w.pad, g.dilation_h = h.dilation, g.dilation_w = w.dilation;
   g.argmax = kernel::argmax_dtype(h.taps * w.taps);
   return g;
-}
-
-bool too_many(const Windows& windows) {
-  for (const Window& w : windows)
-    if (!w.adaptive && w.out * std::min(w.taps, w.in) > 64 * (w.in + w.out) + 4096) return true;
-  return false;
 }
 
 Cost pool_cost(const Tensor& x, const Windows& windows) {

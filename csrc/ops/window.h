@@ -58,11 +58,10 @@ void check_pool_input(const char* op, const Tensor& x, int64_t spatial, bool cha
 // x (N, C, spatial...) with the windows' sizes.
 Dims pooled_sizes(const Tensor& x, const Windows& windows);
 
-// Whether the kernels for planes (kernels/pool.h) take these: regular windows of at most two dimensions.
-bool has_planes(const Windows& windows);
-kernel::Pool2d planes_of(const Tensor& x, const Windows& windows);
-// Windows that overlap so much that their lists would be too long.
-bool too_many(const Windows& windows);
+// Whether the kernels of kernels/pool.h take these: regular windows of at most two dimensions.
+bool is_regular(const Windows& windows);
+// What they need to know of x (N, C, spatial...), which lies in that layout.
+kernel::Pool2d pool_of(const Tensor& x, const Windows& windows, Layout layout);
 Cost pool_cost(const Tensor& x, const Windows& windows);
 
 }  // namespace dlcore

@@ -177,32 +177,6 @@ void places(const MaxWindows& m, const I* argmax, int64_t* place, void* workspac
 
 // ---- by dtype
 
-// f(T) for the elements.
-template <class F>
-void typed(DType dtype, const F& f) {
-  switch (dtype) {
-    case DType::Float64:
-      return f(double{});
-    case DType::Int64:
-      return f(int64_t{});
-    default:
-      return f(float{});
-  }
-}
-
-// f(I) for argmax.
-template <class F>
-void typed_argmax(DType dtype, const F& f) {
-  switch (dtype) {
-    case DType::UInt8:
-      return f(uint8_t{});
-    case DType::Int16:
-      return f(uint16_t{});
-    default:
-      return f(int32_t{});
-  }
-}
-
 int64_t max_windows_workspace(const MaxWindows& m) { return Plan(m, nullptr).arena.used; }
 
 void max_windows(const MaxWindows& m, const void* x, void* y, void* argmax, void* workspace) {

@@ -1,5 +1,6 @@
 #pragma once
 // Lane-wise integers of a vector of T, from and to memory where they are narrower.
+#include "dlcore/dtype.h"
 #include "kernels/cpu/simd.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -55,11 +56,63 @@ DLCORE_INLINE void store_narrow(Bits<T, N> x, I* p) {
   }
 }
 
+// The same for the first n lanes; n >= 0. Never touches memory beyond p[n).
+template <class T, class I>
+DLCORE_INLINE Bits<T> load_narrow(const I* p, int64_t n) {
+  constexpr int N = kLanes<T>;
+  if (n >= N) return load_narrow<T, N>(p);
+#if defined(__AVX512BW__)
+  if constexpr (sizeof(I) == 1 && N == 16)
+    return (Bits<T>)_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << n) - 1), p));
+#endif
+  I lanes[N] = {};
+  std::memcpy(lanes, p, static_cast<size_t>(n) * sizeof(I));
+  return load_narrow<T, N>(lanes);
+}
+template <class T, class I>
+DLCORE_INLINE void store_narrow(Bits<T> x, I* p, int64_t n) {
+  constexpr int N = kLanes<T>;
+  if (n >= N) return store_narrow<T, N>(x, p);
+#if defined(__AVX512BW__)
+  if constexpr (sizeof(I) == 1 && N == 16)
+    return _mm_mask_storeu_epi8(p, static_cast<__mmask16>((1u << n) - 1), _mm512_cvtepi32_epi8((__m512i)x));
+#endif
+  I lanes[N];
+  store_narrow<T, N>(x, lanes);
+  std::memcpy(p, lanes, static_cast<size_t>(n) * sizeof(I));
+}
+
 // The least value, which nothing is smaller than.
 template <class T>
 constexpr T kLowest = -__builtin_inf();
 template <>
 constexpr int64_t kLowest<int64_t> = INT64_MIN;
+
+// f(T) for the elements that windows slide over.
+template <class F>
+DLCORE_INLINE void typed(DType dtype, const F& f) {
+  switch (dtype) {
+    case DType::Float64:
+      return f(double{});
+    case DType::Int64:
+      return f(int64_t{});
+    default:
+      return f(float{});
+  }
+}
+
+// f(I) for the numbers of taps.
+template <class F>
+DLCORE_INLINE void typed_argmax(DType dtype, const F& f) {
+  switch (dtype) {
+    case DType::UInt8:
+      return f(uint8_t{});
+    case DType::Int16:
+      return f(uint16_t{});
+    default:
+      return f(int32_t{});
+  }
+}
 
 }  // namespace
 }  // namespace dlcore::kernel::DLCORE_TIER

@@ -4,7 +4,7 @@
 // Along one axis, tap k of output o reads the padded input at o s + k d. Cut the padded input into its phases, the
 // elements q s + f of each remainder f: then tap k lies in phase f = k d mod s, at q = o + floor(k d / s), next to the
 // same tap of the next output. That holds for any stride and dilation, so kernels need only loops of step 1.
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/pairs.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
@@ -110,11 +110,8 @@ DLCORE_INLINE void copy(T* y, const T* x, int64_t n) {
 template <class T>
 DLCORE_INLINE void gather(T* __restrict y, const T* __restrict x, int64_t stride, int64_t n) {
   if (stride == 1) return copy(y, x, n);
-  if (stride == 2) {
-    for (int64_t i = 0; i < n; ++i) y[i] = x[i * 2];
-  } else {
-    for (int64_t i = 0; i < n; ++i) y[i] = x[i * stride];
-  }
+  if (stride == 2) return take_even(y, x, n);
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i * stride];
 }
 
 // y[i stride] = x[i]
@@ -168,11 +165,7 @@ void store_pairs(const Axis& h, const Axis& w, const T* block, int64_t plane, in
         T* x = image + (c * h.in + row) * w.in;
         if (even.from < from) x[even.start] = a[even.from];
         if (odd.from < from) x[odd.start] = b[odd.from];
-        T* __restrict at = x + w.input(0, from);
-        for (int64_t j = 0; j < to - from; ++j) {
-          at[2 * j] = a[from + j];
-          at[2 * j + 1] = b[from + j];
-        }
+        if (to > from) put_together(x + w.input(0, from), a + from, b + from, to - from);
         if (even.to > to) x[w.input(0, to)] = a[to];
         if (odd.to > to) x[w.input(1, to)] = b[to];
       }

@@ -20,14 +20,15 @@ void each_element(const Pool2d& g, const F& use) {
           for (int64_t v = 0; v < g.kw; ++v) {
             const int64_t a = i * g.stride_h + u * g.dilation_h - g.pad_h;
             const int64_t b = j * g.stride_w + v * g.dilation_w - g.pad_w;
-            if (a >= 0 && a < g.h && b >= 0 && b < g.w)
-              use((n * g.oh + i) * g.ow + j, u * g.kw + v, (n * g.h + a) * g.w + b);
+            if (a < 0 || a >= g.h || b < 0 || b >= g.w) continue;
+            for (int64_t c = 0; c < g.inner; ++c)
+              use(((n * g.oh + i) * g.ow + j) * g.inner + c, u * g.kw + v, ((n * g.h + a) * g.w + b) * g.inner + c);
           }
 }
 
 int64_t divisor(const Pool2d& g, int64_t output) {
   if (g.divisor != 0) return g.divisor;
-  const int64_t i = output / g.ow % g.oh, j = output % g.ow;
+  const int64_t i = output / g.inner / g.ow % g.oh, j = output / g.inner % g.ow;
   const auto count = [&](int64_t start, int64_t taps, int64_t in, int64_t pad) {
     const int64_t end = std::min(start + taps, in + pad);
     return g.count_include_pad ? end - start : std::min(end, in) - std::max<int64_t>(start, 0);
@@ -41,7 +42,7 @@ using Sum = std::conditional_t<std::is_integral_v<T>, int64_t, long double>;
 
 template <class T>
 void max_forward(const Pool2d& g, const T* x, T* y, int64_t* argmax) {
-  std::fill(argmax, argmax + g.planes * g.oh * g.ow, -1);
+  std::fill(argmax, argmax + g.planes * g.oh * g.ow * g.inner, -1);
   each_element(g, [&](int64_t o, int64_t tap, int64_t place) {
     const T v = x[place];
     if (argmax[o] >= 0 && !(v > y[o]) && v == v) return;
@@ -52,7 +53,7 @@ void max_forward(const Pool2d& g, const T* x, T* y, int64_t* argmax) {
 
 template <class T>
 void max_backward(const Pool2d& g, const T* dy, const int64_t* argmax, T* dx) {
-  std::fill(dx, dx + g.planes * g.h * g.w, T(0));
+  std::fill(dx, dx + g.planes * g.h * g.w * g.inner, T(0));
   each_element(g, [&](int64_t o, int64_t tap, int64_t place) {
     if (tap == argmax[o]) dx[place] += dy[o];
   });
@@ -60,7 +61,7 @@ void max_backward(const Pool2d& g, const T* dy, const int64_t* argmax, T* dx) {
 
 template <class T>
 void avg_forward(const Pool2d& g, const T* x, T* y) {
-  const int64_t outputs = g.planes * g.oh * g.ow;
+  const int64_t outputs = g.planes * g.oh * g.ow * g.inner;
   std::vector<Sum<T>> sum(static_cast<std::size_t>(outputs));
   each_element(g, [&](int64_t o, int64_t, int64_t place) { sum[at(o)] += x[place]; });
   for (int64_t o = 0; o < outputs; ++o) y[o] = static_cast<T>(sum[at(o)] / static_cast<Sum<T>>(divisor(g, o)));
@@ -68,7 +69,7 @@ void avg_forward(const Pool2d& g, const T* x, T* y) {
 
 template <class T>
 void avg_backward(const Pool2d& g, const T* dy, T* dx) {
-  const int64_t inputs = g.planes * g.h * g.w;
+  const int64_t inputs = g.planes * g.h * g.w * g.inner;
   std::vector<Sum<T>> sum(static_cast<std::size_t>(inputs));
   each_element(g, [&](int64_t o, int64_t, int64_t place) {
     sum[at(place)] += static_cast<Sum<T>>(dy[o]) / static_cast<Sum<T>>(divisor(g, o));
