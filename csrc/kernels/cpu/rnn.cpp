@@ -116,6 +116,8 @@ struct Layer {
   int64_t scratch_of(const Gemm& p) const { return gemm_workspace({p}); }
 };
 
+constexpr auto kNothing = [](int64_t, int64_t) {};  // fetched ahead
+
 // ---- forward
 
 template <class T, RnnCell C>
@@ -224,35 +226,50 @@ struct Forward : Layer<T, C> {
                         : first ? this->state(static_cast<const T*>(f.c0), d, g.batch, hidden, 0)
                                 : static_cast<const T*>(f.kept[d].cells) + this->row(d, s - 1) * hidden;
     T* c_after = g.keep ? static_cast<T*>(f.kept[d].cells) + row * hidden : this->state(f_cn(), d, g.batch, hidden, 0);
-    multiply<G>(w_hh[d], Rows<T>{h, h_row}, hidden, b0, b1, grid.first(member, panels), grid.first(member + 1, panels),
-                [&](int64_t b, int64_t unit, int64_t n, const T* sums) __attribute__((always_inline)) {
-                  T* at = gates[d] + (row - first_row[d] + b) * gate_row + unit;
-                  V x_part[G], h_part[G], kept[S];
-                  for (int i = 0; i < G; ++i) {
-                    x_part[i] = V::load(at + i * hidden, n);
-                    h_part[i] = V::load(sums + i * L);
-                    if (K::kBiasInside && b_hh) h_part[i] += V::load(b_hh + i * hidden + unit, n);
-                  }
-                  V state = !K::kState          ? V(T(0))
-                            : C == RnnCell::Gru ? this->load(h ? h + b * h_row : nullptr, unit, n)
-                                                : this->load(c_before ? c_before + b * hidden : nullptr, unit, n);
-                  const V y = K::forward(x_part, h_part, state, kept);
-                  if constexpr (C == RnnCell::Lstm) state.store(c_after + b * hidden + unit, n);
-                  if (!K::kKeepsOutput && g.keep)
-                    for (int i = 0; i < S; ++i) kept[i].store(at + i * hidden, n);
-                  y.store(full[d] ? full_row(d, row, b) + unit : this->y(d, row + b) + unit, n);
-                });
+    multiply<G>(
+        w_hh[d], Rows<T>{h, h_row}, hidden, b0, b1, grid.first(member, panels), grid.first(member + 1, panels),
+        [&](int64_t b, int64_t unit) __attribute__((always_inline)) {
+          const T* at = gates[d] + (row - first_row[d] + b) * gate_row + unit;
+          for (int i = 0; i < (g.keep ? S : G); ++i) fetch_to_write(at + i * hidden);
+          if (C == RnnCell::Lstm) {
+            if (c_before) fetch(c_before + b * hidden + unit);
+            fetch_to_write(c_after + b * hidden + unit);
+          }
+          fetch_to_write(result(d, row, b) + unit);
+        },
+        [&](int64_t b, int64_t unit, int64_t n, const T* sums) __attribute__((always_inline)) {
+          T* at = gates[d] + (row - first_row[d] + b) * gate_row + unit;
+          V x_part[G], h_part[G], kept[S];
+          for (int i = 0; i < G; ++i) {
+            x_part[i] = V::load(at + i * hidden, n);
+            h_part[i] = V::load(sums + i * L);
+            if (K::kBiasInside && b_hh) h_part[i] += V::load(b_hh + i * hidden + unit, n);
+          }
+          V state = !K::kState          ? V(T(0))
+                    : C == RnnCell::Gru ? this->load(h ? h + b * h_row : nullptr, unit, n)
+                                        : this->load(c_before ? c_before + b * hidden : nullptr, unit, n);
+          const V y = K::forward(x_part, h_part, state, kept);
+          if constexpr (C == RnnCell::Lstm) state.store(c_after + b * hidden + unit, n);
+          if (!K::kKeepsOutput && g.keep)
+            for (int i = 0; i < S; ++i) kept[i].store(at + i * hidden, n);
+          y.store(result(d, row, b) + unit, n);
+        });
   }
 
   T* f_cn() const { return static_cast<T*>(f.cn); }
   T* full_row(int d, int64_t row, int64_t b) const { return full[d] + ((g.keep ? row : 0) + b) * hidden; }
+
+  // Where the cell's result goes.
+  DLCORE_INLINE T* result(int d, int64_t row, int64_t b) const {
+    return full[d] ? full_row(d, row, b) : this->y(d, row + b);
+  }
 
   // h = W_hr full
   void project(int d, int64_t s, int64_t b0, int64_t b1, int64_t member) const {
     const int64_t row = this->row(d, s), panels = panels_of<1>(Strips<T>::strips(out));
     multiply<1>(
         w_hr[d], Rows<T>{full_row(d, row, 0), hidden}, out, b0, least(b1, this->count(d, s)),
-        grid.first(member, panels), grid.first(member + 1, panels),
+        grid.first(member, panels), grid.first(member + 1, panels), kNothing,
         [&](int64_t b, int64_t unit, int64_t n, const T* sums) { V::load(sums).store(this->y(d, row + b) + unit, n); });
   }
 
@@ -371,10 +388,14 @@ struct Backward : Layer<T, C> {
         dh[d] ? grad.store(dh[d] + (row + b) * out + unit, n) : cell(d, s, b, unit, n, grad);
       };
     };
-    multiply<1>(w_hh[d], gates, out, b0, both, j0, j1, finish(nullptr));
-    multiply<1>(w_hh[d], Rows<T>{nullptr, 0}, out, both, least(b1, here), j0, j1, finish(dhn));
+    const auto ahead = [&](int64_t b, int64_t unit) __attribute__((always_inline)) {
+      if (a.dy) fetch(static_cast<const T*>(a.dy) + (row + b) * this->y_row + d * out + unit);
+      if (!dh[d]) fetch_cell(d, s, b, unit);
+    };
+    multiply<1>(w_hh[d], gates, out, b0, both, j0, j1, ahead, finish(nullptr));
+    multiply<1>(w_hh[d], Rows<T>{nullptr, 0}, out, both, least(b1, here), j0, j1, kNothing, finish(dhn));
     if (!a.dh0) return;
-    multiply<1>(w_hh[d], gates, out, both, least(b1, after), j0, j1,
+    multiply<1>(w_hh[d], gates, out, both, least(b1, after), j0, j1, kNothing,
                 [&](int64_t b, int64_t unit, int64_t n, const T* sums) {
                   V grad = V::load(sums);
                   if (C == RnnCell::Gru) grad += V::load(carry[d] + b * hidden + unit, n);
@@ -385,10 +406,27 @@ struct Backward : Layer<T, C> {
   // The gradient of o tanh(c) from that of its projection.
   void project(int d, int64_t s, int64_t b0, int64_t b1, int64_t member) const {
     const int64_t panels = panels_of<1>(Strips<T>::strips(hidden));
-    multiply<1>(w_hr[d], Rows<T>{dh[d] + this->row(d, s) * out, out}, hidden, b0, least(b1, this->count(d, s)),
-                grid.first(member, panels), grid.first(member + 1, panels),
-                [&](int64_t b, int64_t unit, int64_t n, const T* sums)
-                    __attribute__((always_inline)) { cell(d, s, b, unit, n, V::load(sums)); });
+    multiply<1>(
+        w_hr[d], Rows<T>{dh[d] + this->row(d, s) * out, out}, hidden, b0, least(b1, this->count(d, s)),
+        grid.first(member, panels), grid.first(member + 1, panels),
+        [&](int64_t b, int64_t unit) __attribute__((always_inline)) { fetch_cell(d, s, b, unit); },
+        [&](int64_t b, int64_t unit, int64_t n, const T* sums)
+            __attribute__((always_inline)) { cell(d, s, b, unit, n, V::load(sums)); });
+  }
+
+  // Most of what a cell reads was written long ago.
+  DLCORE_INLINE void fetch_cell(int d, int64_t s, int64_t b, int64_t unit) const {
+    const int64_t row = this->row(d, s) + b;
+    if constexpr (!K::kKeepsOutput)
+      for (int i = 0; i < S; ++i) fetch(static_cast<const T*>(f.kept[d].gates) + (row * S + i) * hidden + unit);
+    if constexpr (C == RnnCell::Lstm)
+      fetch(static_cast<const T*>(f.kept[d].cells) + row * hidden + unit);
+    else
+      fetch(this->y(d, row) + unit);
+    for (int i = 0; i < G; ++i) {
+      fetch_to_write(dx_part[d] + (row * G + i) * hidden + unit);
+      if (kTwoParts) fetch_to_write(dh_part[d] + (row * G + i) * hidden + unit);
+    }
   }
 
   DLCORE_INLINE void cell(int d, int64_t s, int64_t b, int64_t unit, int64_t n, V grad) const {

@@ -122,11 +122,13 @@ DLCORE_INLINE int64_t panels_of(int64_t strips) {
   return Gates > 1 ? strips : ceil_div(strips, kTileVectors);
 }
 
-// finish(row, unit, count, sums) for rows b0 ... b1 - 1 and the units of panels j0 ... j1 - 1, of which there are
-// `units`: a vector of sums of each gate, L apart.
-template <int Gates, class T, class F>
+// For rows b0 ... b1 - 1 and the units of panels j0 ... j1 - 1, of which there are `units`, and each vector of units:
+//
+//   ahead(row, unit)                before the tile is summed, to fetch what finish will read and write
+//   finish(row, unit, count, sums)  a vector of sums of each gate, L apart
+template <int Gates, class T, class A, class F>
 DLCORE_INLINE void multiply(const Strips<T>& w, const Rows<T>& a, int64_t units, int64_t b0, int64_t b1, int64_t j0,
-                            int64_t j1, const F& finish) {
+                            int64_t j1, const A& ahead, const F& finish) {
   constexpr int64_t L = kLanes<T>;
   if (b0 >= b1) return;
   alignas(64) T sums[kAccumulators * L] = {};
@@ -137,16 +139,28 @@ DLCORE_INLINE void multiply(const Strips<T>& w, const Rows<T>& a, int64_t units,
     const int64_t tiles = ceil_div(b1 - b0, vectors == kTileVectors ? kTileRows : kMostRows);
     for (int64_t tile = 0; tile < tiles; ++tile) {
       const int64_t row = b0 + (b1 - b0) * tile / tiles, end = b0 + (b1 - b0) * (tile + 1) / tiles;
-      if (a.data)
+      const auto each = [&](const auto& f) __attribute__((always_inline)) {
+        for (int64_t b = row; b < end; ++b)
+          for (int64_t v = 0; v < vectors; v += Gates) f(b, (first + v / Gates) * L, (b - row) * vectors + v);
+      };
+      if (a.data) {
+        each([&](int64_t b, int64_t unit, int64_t) { ahead(b, unit); });
         tile_function<T>(end - row, vectors)(w.k, a.data + row * a.stride, a.stride, w.at(first),
                                              (Gates > 1 ? strips : 1) * w.k * L, sums);
-      for (int64_t b = row; b < end; ++b)
-        for (int64_t v = 0; v < vectors; v += Gates) {
-          const int64_t unit = (first + v / Gates) * L;
-          finish(b, unit, least(L, units - unit), sums + ((b - row) * vectors + v) * L);
-        }
+      }
+      each([&](int64_t b, int64_t unit, int64_t at) { finish(b, unit, least(L, units - unit), sums + at * L); });
     }
   }
+}
+
+// What is read, and what is written, soon. GCC takes a function that does nothing but fetch for one that does nothing.
+DLCORE_INLINE void fetch(const void* p) {
+  __builtin_prefetch(p);
+  asm volatile("");
+}
+DLCORE_INLINE void fetch_to_write(const void* p) {
+  __builtin_prefetch(p, 1);
+  asm volatile("");
 }
 
 }  // namespace
