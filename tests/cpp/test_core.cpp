@@ -11,6 +11,7 @@
 #include "core/dims.h"
 #include "core/half.h"
 #include "core/parallel.h"
+#include "core/parallel_steps.h"
 #include "core/philox.h"
 #include "core/tensor_impl.h"
 #include "dlcore/dlcore.h"
@@ -136,6 +137,43 @@ TEST(Parallel, EveryChunkOnceWhateverTheThreads) {
     }
   }
   set_num_threads(before);
+}
+
+TEST(Parallel, StepsFollowOnEachOther) {
+  const int before = get_num_threads();
+  for (int threads : {1, 2, 3, 7}) {
+    set_num_threads(threads);
+    for (int64_t n : {1, 2, 5, 16}) {
+      // Every item of a step reads what all items of the step before wrote.
+      constexpr int64_t kSteps = 200;
+      std::vector<int64_t> value(static_cast<size_t>((kSteps + 1) * n), 1);
+      parallel_steps(kSteps, n, [&](int64_t step, int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          int64_t sum = 0;
+          for (int64_t j = 0; j < n; ++j) sum += value[static_cast<size_t>(step * n + j)];
+          value[static_cast<size_t>((step + 1) * n + i)] = sum % 1'000'003;
+        }
+      });
+      int64_t want = 1;
+      for (int64_t step = 0; step < kSteps; ++step) want = want * n % 1'000'003;
+      for (int64_t i = 0; i < n; ++i) EXPECT_EQ(value[static_cast<size_t>(kSteps * n + i)], want);
+    }
+  }
+  set_num_threads(before);
+}
+
+TEST(Parallel, StepsNestedAndFromManyHostThreads) {
+  std::atomic<int64_t> count{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      for (int round = 0; round < 20; ++round)
+        parallel_steps(3, 8, [&](int64_t, int64_t begin, int64_t end) {
+          parallel_steps(2, end - begin, [&](int64_t, int64_t b, int64_t e) { count += e - b; });
+        });
+    });
+  for (auto& t : threads) t.join();
+  EXPECT_EQ(count, 4 * 20 * 3 * 8 * 2);
 }
 
 TEST(Parallel, NestedAndFromManyHostThreads) {

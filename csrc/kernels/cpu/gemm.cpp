@@ -285,7 +285,8 @@ void pack(const Gemm& g, bool is_a, void* packed) {
     const Problem<T> x({g});
     const Panels<T> to{static_cast<T*>(packed), 0, 0, x.depth()};
     const bool a = role_a(g, is_a);
-    parallel_for(a ? x.tiles : x.panels, 4, [&](int64_t begin, int64_t end) {
+    const int64_t grain = most(4, (int64_t{1} << 15) / most(1, kTileCols<T> * x.depth()));
+    parallel_for(a ? x.tiles : x.panels, grain, [&](int64_t begin, int64_t end) {
       a ? pack_panels<true>(x, to, begin, end, 0, x.slabs) : pack_panels<false>(x, to, begin, end, 0, x.slabs);
     });
   });

@@ -3,119 +3,14 @@
 //   forward    x W_ih^T of many steps as one product, then these steps, and so on
 //   backward   the steps, last first, which leave the gradients of all gates; from these dx, dW and db as products
 //
-// A step is cut into chunks by rows or by units (Grid). Rows of a batch know nothing of each other, so each of several
-// blocks of rows can run through all steps by itself. Units need all of h_{t-1}: there, threads meet after each step.
-#include "core/parallel.h"
-#include "core/parallel_steps.h"
-#include "kernels/cpu/arena.h"
-#include "kernels/cpu/gemm.h"
-#include "kernels/cpu/rnn_cells.h"
-#include "kernels/cpu/rnn_product.h"
+// How a step is cut over threads: Grid in rnn_steps.h.
+#include "kernels/cpu/rnn_steps.h"
 #include "kernels/list.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-constexpr int64_t kBlockRows = 8;                    // of a block that runs by itself
-constexpr int64_t kBlockWeights = int64_t{1} << 19;  // bytes of W_hh that every such block can read in every step
-constexpr double kStepFlops = 2e5;                   // a step worth meeting for
-constexpr int64_t kMembers = 16;                     // parts of a step's units, at most
-constexpr int64_t kInputBytes = int64_t{2} << 20;    // of x W_ih^T at a time: it is still in the cache when it is used
-
-// How a layer's steps are cut: blocks of rows in each direction, and parts of the units.
-struct Grid {
-  int64_t directions, blocks, members;
-
-  Grid(const Rnn& g) : directions(g.directions), blocks(1), members(1) {
-    const int64_t weights = g.gates() * g.hidden * g.out();
-    const bool fits = weights * (g.dtype == DType::Float64 ? 8 : 4) <= kBlockWeights;
-    const double flops = 2.0 * static_cast<double>(weights) * static_cast<double>(g.batch);
-    if (fits && g.batch >= 2 * kBlockRows) {
-      blocks = ceil_div(g.batch, kBlockRows);
-    } else if (flops >= kStepFlops * static_cast<double>(directions)) {
-      members = kMembers;
-    }
-  }
-
-  // Calls step(s, direction, first row, end row, member) for s < steps.
-  template <class F>
-  void run(int64_t steps, int64_t batch, const F& step) const {
-    const auto item = [&](int64_t s, int64_t i) {
-      const int64_t chain = i / members, block = chain % blocks;
-      step(s, static_cast<int>(chain / blocks), batch * block / blocks, batch * (block + 1) / blocks, i % members);
-    };
-    if (members == 1) {
-      parallel_for(directions * blocks, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i)
-          for (int64_t s = 0; s < steps; ++s) item(s, i);
-      });
-    } else {
-      parallel_steps(steps, directions * members * blocks, [&](int64_t s, int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) item(s, i);
-      });
-    }
-  }
-
-  // The panels of a member, of `panels`.
-  int64_t first(int64_t member, int64_t panels) const { return panels * member / members; }
-};
-
-// What forward and backward know of the sequence: steps are counted in the direction's order, times and rows as they
-// lie in memory.
-template <class T, RnnCell C>
-struct Layer {
-  using K = Cell<C>;
-  using V = vec<T>;
-  static constexpr int G = K::kGates, S = K::kKept;
-  static constexpr int64_t L = kLanes<T>;
-
-  const Rnn& g;
-  const RnnForward& f;
-  Grid grid;
-  Arena arena;
-  int64_t* offsets;  // (steps + 1): the first row of each time
-  int64_t hidden, out, y_row;
-
-  Layer(const Rnn& g, const RnnForward& f, void* workspace)
-      : g(g),
-        f(f),
-        grid(g),
-        arena{static_cast<char*>(workspace)},
-        offsets(arena.take<int64_t>(g.steps + 1)),
-        hidden(g.hidden),
-        out(g.out()),
-        y_row(g.directions * g.out()) {
-    if (!workspace) return;
-    offsets[0] = 0;
-    for (int64_t t = 0; t < g.steps; ++t) offsets[t + 1] = offsets[t] + g.at(t);
-  }
-
-  T* numbers(int64_t n) { return arena.take<T>(n); }
-  char* bytes_of(int64_t n) { return arena.take<char>(n); }
-
-  DLCORE_INLINE int64_t time(int d, int64_t s) const { return d ? g.steps - 1 - s : s; }
-  // Sequences in step s; none before the first and after the last one.
-  DLCORE_INLINE int64_t count(int d, int64_t s) const { return s < 0 || s >= g.steps ? 0 : g.at(time(d, s)); }
-  DLCORE_INLINE int64_t row(int d, int64_t s) const { return offsets[time(d, s)]; }
-
-  // Row b of an initial or final state of direction d, with n elements a row; null stays null.
-  template <class P>
-  static DLCORE_INLINE P* state(P* p, int d, int64_t batch, int64_t n, int64_t b) {
-    return p ? p + (d * batch + b) * n : nullptr;
-  }
-  DLCORE_INLINE T* y(int d, int64_t row) const { return static_cast<T*>(f.y) + row * y_row + d * out; }
-
-  static DLCORE_INLINE V load(const T* p, int64_t unit, int64_t n) { return p ? V::load(p + unit, n) : V(T(0)); }
-
-  Gemm product(int64_t m, int64_t n, int64_t k) const {
-    Gemm p{};
-    p.dtype = g.dtype;
-    p.m = m, p.n = n, p.k = k;
-    return p;
-  }
-  int64_t scratch_of(const Gemm& p) const { return gemm_workspace({p}); }
-};
-
+constexpr int64_t kInputBytes = int64_t{2} << 20;   // of x W_ih^T at a time: it is still in the cache when it is used
 constexpr auto kNothing = [](int64_t, int64_t) {};  // fetched ahead
 
 // ---- forward
@@ -476,7 +371,8 @@ struct Backward : Layer<T, C> {
 
   // h_{t-1} of all rows.
   void gather_before(int d) {
-    parallel_for(g.steps, 16, [&](int64_t begin, int64_t end) {
+    const int64_t grain = most(1, (int64_t{1} << 16) / (out * most(1, g.batch)));
+    parallel_for(g.steps, grain, [&](int64_t begin, int64_t end) {
       for (int64_t s = begin; s < end; ++s)
         for (int64_t b = 0; b < this->count(d, s); ++b) {
           const T* h = b < this->count(d, s - 1) ? this->y(d, this->row(d, s - 1) + b)

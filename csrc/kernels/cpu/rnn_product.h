@@ -31,7 +31,8 @@ struct Strips {
   void pack(int64_t first, int64_t columns, const T* w, int64_t along, int64_t depth) const {
     constexpr int kGroup = 8;
     const int64_t n = strips(columns);
-    parallel_for(ceil_div(n, kGroup), 1, [&](int64_t begin, int64_t end) {
+    const int64_t grain = most(1, (int64_t{1} << 15) / (kGroup * kLanes<T> * most(1, k)));
+    parallel_for(ceil_div(n, kGroup), grain, [&](int64_t begin, int64_t end) {
       for (int64_t group = begin; group < end; ++group) {
         Strip<T> to[kGroup];
         const int64_t s0 = group * kGroup, size = least(kGroup, n - s0);
@@ -130,7 +131,7 @@ template <int Gates, class T, class A, class F>
 DLCORE_INLINE void multiply(const Strips<T>& w, const Rows<T>& a, int64_t units, int64_t b0, int64_t b1, int64_t j0,
                             int64_t j1, const A& ahead, const F& finish) {
   constexpr int64_t L = kLanes<T>;
-  if (b0 >= b1) return;
+  if (b0 >= b1 || j0 >= j1) return;
   alignas(64) T sums[kAccumulators * L] = {};
   const int64_t strips = Strips<T>::strips(units);
   for (int64_t j = j0; j < j1; ++j) {
