@@ -8,19 +8,20 @@ namespace {
 
 size_t at(int64_t i) { return static_cast<size_t>(i); }
 
-// The transposed map takes dy back; its own gradient is the map again.
-Tensor run(const char* op, const Tensor& x, const SharedAxes& axes, Layout layout) {
-  const Tensor from = to_layout(x, layout);
-  Tensor y = new_tensor(target_sizes(x, *axes), layout, x.dtype());
+// The transposed map takes dy back; its own gradient is the map again. `inside` is the layout that the kernel sees.
+Tensor run(const char* op, const Tensor& x, const SharedAxes& axes, Layout layout, Layout inside) {
+  const Tensor from = to_layout(x, inside);
+  Tensor y = new_tensor(target_sizes(x, *axes), inside, x.dtype());
   if (y.numel() > 0) {
-    const kernel::Image g = image_of(from, *axes, layout);
+    const kernel::Image g = image_of(from, *axes, inside);
     launch(op, image_cost(g), [&] {
       const Workspace scratch(kernels().resample_workspace(g));
       kernels().resample(g, from.raw_data(), y.raw_data(), scratch.data());
     });
   }
+  y = to_layout(y, layout);
   record(op, y, {x}, [=](Gradients& grads) {
-    grads.set(0, [&] { return run(op, grads.dy(), std::make_shared<const Axes>(transposed(*axes)), layout); });
+    grads.set(0, [&] { return run(op, grads.dy(), std::make_shared<const Axes>(transposed(*axes)), layout, inside); });
   });
   return y;
 }
@@ -95,9 +96,11 @@ Cost image_cost(const kernel::Image& g) {
           planes * outputs * static_cast<double>(g.d.most * g.h.most * g.w.most)};
 }
 
-Tensor resample(const char* op, const Tensor& x, Axes axes, std::optional<Layout> layout) {
-  const Tensor y = run(op, to_dtype(x, compute_dtype(x.dtype())), std::make_shared<const Axes>(std::move(axes)),
-                       layout.value_or(layout_of(x)));
+Tensor resample(const char* op, const Tensor& x, Axes axes, std::optional<Layout> layout,
+                std::optional<Layout> inside) {
+  const Layout result = layout.value_or(layout_of(x));
+  const Tensor y = run(op, to_dtype(x, compute_dtype(x.dtype())), std::make_shared<const Axes>(std::move(axes)), result,
+                       inside.value_or(result));
   return to_dtype(y, x.dtype());
 }
 

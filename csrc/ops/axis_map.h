@@ -46,9 +46,10 @@ Dims target_sizes(const Tensor& x, const Axes& axes);
 kernel::Image image_of(const Tensor& x, const Axes& axes, Layout layout);
 Cost image_cost(const kernel::Image& g);
 
-// y[n, c, targets] = sum of weights times x[n, c, places], in the layout of x or the one given. x: floating point;
-// 16-bit ones are summed in float32.
-Tensor resample(const char* op, const Tensor& x, Axes axes, std::optional<Layout> layout = {});
+// y[n, c, targets] = sum of weights times x[n, c, places], in the layout of x or the one given, summed in that one or
+// in `inside`. x: floating point; 16-bit ones are summed in float32.
+Tensor resample(const char* op, const Tensor& x, Axes axes, std::optional<Layout> layout = {},
+                std::optional<Layout> inside = {});
 
 // f on x (N, C, spatial...) where a batch dimension may be missing; `spatial` axes. The result is without it, too.
 template <class F>

@@ -152,7 +152,9 @@ Tensor average(const char* op, const Tensor& x, const Windows& windows, int64_t 
     return w.list([&](int64_t o) { return share / static_cast<double>(divisor ? 1 : w.count(o, count_include_pad)); });
   };
   const double share = divisor ? 1 / static_cast<double>(divisor) : 1;
-  return resample(op, x, {list(windows[0], 1), list(windows[1], 1), list(windows[2], share)}, plan.layout);
+  // Sums go over whole vectors of channels where there are enough of them.
+  const Layout inside = x.size(1) < 8 ? plan.layout : Layout::ChannelsLast;
+  return resample(op, x, {list(windows[0], 1), list(windows[1], 1), list(windows[2], share)}, plan.layout, inside);
 }
 
 }  // namespace
@@ -196,7 +198,7 @@ Tensor adaptive_avg_pool(const char* op, int64_t spatial, const Tensor& input, I
   return pooled(input, spatial, [&](const Tensor& x) {
     const Windows windows = adaptive_windows(op, x, output_size);
     const bool one = std::all_of(output_size.begin(), output_size.end(), [](int64_t n) { return n == 1; });
-    if (!one || layout_of(x) == Layout::ChannelsLast) return average(op, x, windows, 0, false);
+    if (!one || is_regular(windows) || layout_of(x) == Layout::ChannelsLast) return average(op, x, windows, 0, false);
     Dims dims;
     for (int64_t d = 2; d < x.dim(); ++d) dims.push_back(d);
     return mean(x, dims, true);

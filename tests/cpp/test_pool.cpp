@@ -180,7 +180,8 @@ void each_case(const F& check) {
   use({1, 2, 700, 2, 2, 2, 2});
   use({3, 1, 5000, 1, 3, 1, 2, 0, 1});  // several blocks of columns
   use({17, 6, 2100, 3, 5, 1, 1, 1, 2});
-  use({2, 9, 9, 9, 9, 9, 9, 0, 0, 1, 1, false, 300});  // few rows, many channels
+  use({2, 9, 9, 9, 9, 9, 9, 0, 0, 1, 1, false, 300});          // few rows, many channels
+  for (int64_t n : {3, 7, 8, 17}) use({5, n, 8, n, 8, n, 8});  // whole planes
 }
 
 TEST(Pool, Max) {

@@ -1,6 +1,7 @@
 // Pooling (kernels/pool.h): which kernel takes what.
 #include "kernels/cpu/pool_images.h"
 #include "kernels/cpu/pool_pairs.h"
+#include "kernels/cpu/pool_whole.h"
 #include "kernels/list.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -82,6 +83,7 @@ void average(const Pool2d& g, bool backward, Plan<T>& plan, const T* from, T* to
 template <class T>
 void avg_forward(const Pool2d& g, const T* x, T* y, void* workspace) {
   if (is_pairs(g)) return g.kh == 1 ? avg_pairs<1>(g, x, y) : avg_pairs<2>(g, x, y);
+  if (is_whole(g)) return avg_whole(g, x, y);
   Plan<T> plan(g, false, workspace);
   average(g, false, plan, x, y, [&](const T* from, T* to) { return AvgForward<T>{plan.divisor, from, to}; });
 }
@@ -89,6 +91,7 @@ void avg_forward(const Pool2d& g, const T* x, T* y, void* workspace) {
 template <class T>
 void avg_backward(const Pool2d& g, const T* dy, T* dx, void* workspace) {
   if (is_pairs(g)) return g.kh == 1 ? avg_pairs_backward<1>(g, dy, dx) : avg_pairs_backward<2>(g, dy, dx);
+  if (is_whole(g)) return avg_whole_backward(g, dy, dx);
   Plan<T> plan(g, true, workspace);
   if (plan.divisor.common)
     average(g, true, plan, dy, dx,
