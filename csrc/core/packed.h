@@ -27,7 +27,8 @@ struct PackedFor final : PackedForm {
 // Whether nobody writes to t's memory but through tensors.
 DLCORE_API bool is_private(const TensorImpl& t);
 
-// pack(void* to) writes `bytes` that depend on w's elements and the key alone. `keep`: w may be used like this again.
+// w's packed form where it is kept, else null. pack(void* to) writes its `bytes`, which depend on w's elements and the
+// key alone; `keep`: w may be used like this again.
 template <class Key, class F>
 std::shared_ptr<const Workspace> packed(const Tensor& w, bool keep, const Key& key, int64_t bytes, const F& pack) {
   const TensorImpl& t = *w.impl();
@@ -37,9 +38,11 @@ std::shared_ptr<const Workspace> packed(const Tensor& w, bool keep, const Key& k
   if (same && !(same->key == key && same->is_of(t))) same = nullptr;
   if (same && same->memory) return same->memory;
   auto form = kept ? std::make_shared<PackedFor<Key>>(t, nullptr, key) : nullptr;  // notes the version before it reads
-  auto memory = std::make_shared<const Workspace>(bytes);
-  pack(memory->data());
-  if (form && same) form->memory = memory;
+  std::shared_ptr<const Workspace> memory;
+  if (same) {
+    form->memory = memory = std::make_shared<const Workspace>(bytes);
+    pack(memory->data());
+  }
   if (form || last) t.storage->packed.store(std::move(form));
   return memory;
 }

@@ -14,7 +14,7 @@
 //
 // The sizes are positive but for n, c and oc, which may be 0, and for h and w in backward's empty images. A kernel
 // needs conv2d_workspace(g, pass) bytes of scratch, 64-byte aligned; b and db may be null. Where
-// conv2d_packed_size(g, pass) is not 0, forward and backward_data take for w what conv2d_pack wrote there.
+// conv2d_packed_size(g, pass) is not 0, w may be given as conv2d_pack wrote it, with g.packed set.
 namespace dlcore::kernel {
 
 struct Conv2d {
@@ -27,6 +27,7 @@ struct Conv2d {
   bool winograd;       // whether 3x3 kernels of stride 1 may round as Winograd's tiles do (Float32)
   bool channels_last;  // whether x and y and their gradients lie as (n, h, w, c); w is as it always is
   bool relu;           // whether forward gives max(y, 0)
+  bool packed;         // whether forward or backward_data gets w packed
 
   bool operator==(const Conv2d&) const = default;
 };

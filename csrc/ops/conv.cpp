@@ -24,28 +24,23 @@ Cost cost(const Conv2d& g) {
 
 Layout layout_of(const Conv2d& g) { return g.channels_last ? Layout::ChannelsLast : Layout::ChannelsFirst; }
 
-// The weights as the kernels of this pass read them.
-struct ConvWeights {
-  std::shared_ptr<const Workspace> packed;
-  const void* data;
-
-  ConvWeights(const Tensor& w, bool keep, const Conv2d& g, ConvPass pass) : data(w.raw_data()) {
-    const KernelTable& table = kernels();
-    const int64_t bytes = table.conv2d_packed_size(g, pass);
-    if (bytes == 0) return;
-    packed = dlcore::packed(w, keep, Key{g, pass, &table}, bytes,
-                            [&](void* to) { table.conv2d_pack(g, pass, w.raw_data(), to); });
-    data = packed->data();
-  }
-
- private:
-  struct Key {
-    Conv2d g;
-    ConvPass pass;
-    const KernelTable* tier;
-    bool operator==(const Key&) const = default;
-  };
+struct PackedKey {
+  Conv2d g;
+  ConvPass pass;
+  const KernelTable* tier;
+  bool operator==(const PackedKey&) const = default;
 };
+
+// use(g, w's elements), which are packed where they are kept so.
+template <class F>
+void with_weights(const Tensor& w, bool keep, Conv2d g, ConvPass pass, const F& use) {
+  const KernelTable& table = kernels();
+  const int64_t bytes = table.conv2d_packed_size(g, pass);
+  const auto pack = [&](void* to) { table.conv2d_pack(g, pass, w.raw_data(), to); };
+  const auto form = bytes ? packed(w, keep, PackedKey{g, pass, &table}, bytes, pack) : nullptr;
+  g.packed = form != nullptr;
+  use(g, form ? form->data() : w.raw_data());
+}
 
 // The three products of a convolution, each linear in both of its tensors, so that their gradients are each other:
 //
@@ -72,12 +67,12 @@ Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, const
   const Tensor x = to_layout(input, layout_of(g)), w = contiguous(weight), b = bias.defined() ? contiguous(bias) : bias;
   Tensor y = new_tensor({g.n, g.oc, g.oh, g.ow}, layout_of(g), g.dtype);
   launch("conv2d", cost(g), [&] {
-    Conv2d with_relu = g;
-    with_relu.relu = relu;
-    const ConvWeights filters(w, !needs_graph(x, w, b), g, ConvPass::Forward);
-    const Workspace scratch(kernels().conv2d_workspace(g, ConvPass::Forward));
-    kernels().conv2d_forward(with_relu, x.raw_data(), filters.data, b.defined() ? b.raw_data() : nullptr, y.raw_data(),
-                             scratch.data());
+    with_weights(w, !needs_graph(x, w, b), g, ConvPass::Forward, [&](Conv2d g, const void* filters) {
+      g.relu = relu;
+      const Workspace scratch(kernels().conv2d_workspace(g, ConvPass::Forward));
+      kernels().conv2d_forward(g, x.raw_data(), filters, b.defined() ? b.raw_data() : nullptr, y.raw_data(),
+                               scratch.data());
+    });
   });
   record("conv2d", y, {x, w, b},
          [x = Saved(x), w = Saved(w), y = relu ? Saved::output(y) : Saved(), g](Gradients& grads) {
@@ -97,9 +92,10 @@ Tensor conv_data(const Tensor& output, const Tensor& weight, const Conv2d& g, bo
   const Tensor dy = to_layout(output, layout_of(g)), w = contiguous(weight);
   Tensor dx = new_tensor({g.n, g.c, g.h, g.w}, layout_of(g), g.dtype);
   launch("conv2d_backward_data", cost(g), [&] {
-    const ConvWeights filters(w, keep, g, ConvPass::BackwardData);
-    const Workspace scratch(kernels().conv2d_workspace(g, ConvPass::BackwardData));
-    kernels().conv2d_backward_data(g, dy.raw_data(), filters.data, dx.raw_data(), scratch.data());
+    with_weights(w, keep, g, ConvPass::BackwardData, [&](const Conv2d& g, const void* filters) {
+      const Workspace scratch(kernels().conv2d_workspace(g, ConvPass::BackwardData));
+      kernels().conv2d_backward_data(g, dy.raw_data(), filters, dx.raw_data(), scratch.data());
+    });
   });
   record("conv2d_backward_data", dx, {dy, w}, [dy = Saved(dy), w = Saved(w), g](Gradients& grads) {
     const Tensor ddx = grads.dy();

@@ -69,6 +69,11 @@ void swap_axes(Guarded<T>& x, int64_t n, int64_t rows, int64_t cols) {
     x[(i / (rows * cols) * cols + i % cols) * rows + i / cols % rows] = from[static_cast<size_t>(i)];
 }
 
+template <class T>
+bool same(T a, T b) {
+  return a == b || (std::isnan(a) && std::isnan(b));
+}
+
 // Everything that one geometry needs. Outside of `run` all images are channels-first.
 template <class T>
 struct Buffers {
@@ -99,25 +104,32 @@ struct Buffers {
       swap_axes(dy, g.n, g.oc, g.oh * g.ow);
     }
     const auto scratch = [&](ConvPass pass) { return Scratch(table.conv2d_workspace(g, pass)); };
-    // w as a pass reads it
-    const auto with_weights = [&](ConvPass pass, const auto& use) {
-      const int64_t bytes = table.conv2d_packed_size(g, pass);
-      Scratch packed(bytes);
-      if (bytes) table.conv2d_pack(g, pass, w.data(), packed.data());
-      use(bytes ? packed.data() : w.data());
+    const auto forward = [&](const void* filters, T* to) {
+      table.conv2d_forward(g, x.data(), filters, b.data(), to, scratch(ConvPass::Forward).data());
     };
-    with_weights(ConvPass::Forward, [&](const void* filters) {
-      table.conv2d_forward(g, x.data(), filters, b.data(), y.data(), scratch(ConvPass::Forward).data());
-      Guarded<T> positive(y.size());
-      g.relu = true;
-      table.conv2d_forward(g, x.data(), filters, b.data(), positive.data(), scratch(ConvPass::Forward).data());
-      g.relu = false;
-      for (int64_t i = 0; i < y.size(); ++i)
-        ASSERT_TRUE(positive[i] == (y[i] < 0 ? T(0) : y[i]) || (std::isnan(positive[i]) && std::isnan(y[i]))) << i;
-    });
-    with_weights(ConvPass::BackwardData, [&](const void* filters) {
-      table.conv2d_backward_data(g, dy.data(), filters, dx.data(), scratch(ConvPass::BackwardData).data());
-    });
+    const auto backward_data = [&](const void* filters, T* to) {
+      table.conv2d_backward_data(g, dy.data(), filters, to, scratch(ConvPass::BackwardData).data());
+    };
+    // The same bits from weights that are already packed.
+    const auto both_ways = [&](ConvPass pass, const auto& compute, Guarded<T>& result) {
+      compute(w.data(), result.data());
+      const int64_t bytes = table.conv2d_packed_size(g, pass);
+      if (bytes == 0) return;
+      Scratch packed(bytes);
+      table.conv2d_pack(g, pass, w.data(), packed.data());
+      Guarded<T> again(result.size());
+      g.packed = true;
+      compute(packed.data(), again.data());
+      g.packed = false;
+      for (int64_t i = 0; i < again.size(); ++i) ASSERT_TRUE(same(again[i], result[i])) << i;
+    };
+    both_ways(ConvPass::Forward, forward, y);
+    both_ways(ConvPass::BackwardData, backward_data, dx);
+    Guarded<T> positive(y.size());
+    g.relu = true;
+    forward(w.data(), positive.data());
+    g.relu = false;
+    for (int64_t i = 0; i < y.size(); ++i) ASSERT_TRUE(same(positive[i], y[i] < 0 ? T(0) : y[i])) << i;
     table.conv2d_backward_weight(g, x.data(), dy.data(), dw.data(), db.data(),
                                  scratch(ConvPass::BackwardWeight).data());
     if (!g.channels_last) return;

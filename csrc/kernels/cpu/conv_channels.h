@@ -12,6 +12,7 @@
 #include "core/parallel.h"
 #include "kernels/conv.h"
 #include "kernels/cpu/arena.h"
+#include "kernels/cpu/columns.h"
 #include "kernels/cpu/gemm_micro.h"
 #include "kernels/cpu/window.h"
 
@@ -28,6 +29,11 @@ struct Sweep {
   int64_t tap_first, tap_step;  // t is the kernel's tap tap_first + t tap_step
   int64_t out_step, out_first;
 
+  // Which of the taps is the kernel's tap `kernel_tap`; -1 if none.
+  int64_t position(int64_t kernel_tap) const {
+    const int64_t t = (kernel_tap - tap_first) / tap_step;
+    return t >= 0 && t < taps && tap_first + t * tap_step == kernel_tap ? t : -1;
+  }
   int64_t source(int64_t q) const { return q * step - pad; }
   int64_t extent(int64_t positions) const { return (positions - 1) * step + (taps - 1) * gap + 1; }
   bool inside() const { return source(first) >= 0 && source(first) + extent(count) <= in; }
@@ -64,7 +70,8 @@ struct BlockCut {
   BlockCut() = default;
   BlockCut(int64_t images, const Sweep& h, const Sweep& w, int64_t wanted, int64_t panels) : images(images) {
     constexpr int64_t enough = 8;  // pieces of work that keep the threads even
-    together = most(1, least(ceil_div(images, 2), wanted / (h.count * w.count)));
+    const int64_t fit = wanted / (h.count * w.count);
+    together = most(1, least(panels >= enough ? images : ceil_div(images, 2), fit));
     bands = together > 1 ? 1 : ceil_div(h.count, most(1, least(h.count, wanted / w.count)));
     rows = ceil_div(h.count, bands);
     bands = ceil_div(h.count, rows);
@@ -157,7 +164,13 @@ class ChannelsConv {
       ++count_;
     }
     grain_ = most(1, ceil_div(items_, kChunks));
+    for (int64_t f = 0; f < count_; ++f) {
+      panel_ = most(panel_, panel_size(filters_[f]));
+      one_by_one_ &= filters_[f].cut.blocks == 1;
+    }
     packed_ = packed, padded_ = padded, places_ = places;
+    one_by_one_ &= !g.packed;
+    own_packed_ = arena_.take<T>(g.packed || one_by_one_ ? 0 : packed);
     Arena one{nullptr};
     take_slot(one);
     slot_bytes_ = one.used;
@@ -168,17 +181,25 @@ class ChannelsConv {
   int64_t packed_bytes() const { return packed_ * static_cast<int64_t>(sizeof(T)); }
 
   void pack(const T* weights, T* packed) const {
-    for (int64_t f = 0; f < count_; ++f) pack(filters_[f], weights, packed + filters_[f].packed);
+    for (int64_t f = 0; f < count_; ++f) {
+      const int64_t size = panel_size(filters_[f]);
+      parallel_for(panels_, most(1, (1 << 14) / most(1, size)), [&](int64_t begin, int64_t end) {
+        for (int64_t panel = begin; panel < end; ++panel)
+          pack_panel(filters_[f], panel, weights, packed + filters_[f].packed + panel * size);
+      });
+    }
   }
 
-  void run(const T* source, const T* packed, const T* bias, T* target) const {
+  void run(const T* source, const T* weights, const T* bias, T* target) const {
+    if (own_packed_ && !one_by_one_ && !g_.packed) pack(weights, own_packed_);
+    const T* filters = g_.packed || one_by_one_ ? weights : own_packed_;
     parallel_for(items_, grain_, [&](int64_t begin, int64_t end) {
       Arena arena{slots_ + begin / grain_ * slot_bytes_};
       const Slot slot = take_slot(arena);
       for (int64_t item = begin; item < end; ++item) {
         int64_t f = count_ - 1;
         while (filters_[f].first_item > item) --f;
-        apply(filters_[f], item - filters_[f].first_item, source, packed, bias, target, slot);
+        apply(filters_[f], item - filters_[f].first_item, source, filters, bias, target, slot);
       }
     });
   }
@@ -192,7 +213,7 @@ class ChannelsConv {
     int64_t first_item, packed;
   };
   struct Slot {
-    T* padded;
+    T *padded, *panel;
     int64_t *from, *to;  // (positions) in the source block and in the target
     int64_t* taps;
   };
@@ -200,36 +221,51 @@ class ChannelsConv {
   Slot take_slot(Arena& arena) const {
     Slot s;
     s.padded = arena.take<T>(padded_);
+    s.panel = arena.take<T>(one_by_one_ ? panel_ : 0);
     s.from = arena.take<int64_t>(places_);
     s.to = arena.take<int64_t>(places_);
     s.taps = arena.take<int64_t>(taps_);
     return s;
   }
 
-  // Panels of W channels of the target: for each of them the sums' (depth, W), one after another.
-  void pack(const Filter& f, const T* weights, T* packed) const {
+  int64_t panel_size(const Filter& f) const { return f.h.taps * f.steps * f.depth * W; }
+
+  // The weights of W channels of the target: for each of the sums (depth, W), one after another.
+  void pack_panel(const Filter& f, int64_t panel, const T* weights, T* to) const {
     const int64_t taps = g_.kh * g_.kw, k_group = k_ / g_.groups, c_group = c_ / g_.groups;
     const int64_t k_step = taps * (backward_ ? 1 : c_group), c_step = taps * (backward_ ? k_group : 1);
-    const int64_t size = f.h.taps * f.steps * f.depth * W, row = f.steps * f.depth, group_panels = panels_ / g_.groups;
-    const int64_t grain = most(1, (1 << 14) / most(1, size));
-    parallel_for(panels_, grain, [&](int64_t begin, int64_t end) {
-      for (int64_t panel = begin; panel < end; ++panel) {
-        const int64_t group = panel / group_panels, k = panel % group_panels * W, columns = least(W, k_group - k);
-        const T* from = weights + group * k_group * c_group * taps + k * k_step;
-        T* to = packed + panel * size;
-        for (int64_t c = 0; c < c_group; ++c, from += c_step)
-          for (int64_t u = 0; u < f.h.taps; ++u)
-            for (int64_t v = 0; v < f.w.taps; ++v) {
-              const T* w = from + (f.h.tap_first + u * f.h.tap_step) * g_.kw + f.w.tap_first + v * f.w.tap_step;
-              T* at = to + (u * row + v * c_group + c) * W;
-              for (int64_t j = 0; j < columns; ++j) at[j] = w[j * k_step];
-              for (int64_t j = columns; j < W; ++j) at[j] = 0;
-            }
-      }
-    });
+    const int64_t row = f.steps * f.depth, group_panels = panels_ / g_.groups, group = panel / group_panels;
+    const int64_t k = panel % group_panels * W, columns = least(W, k_group - k);
+    const T* from = weights + group * k_group * c_group * taps + k * k_step;
+    // use(lane, channels, weights of the channels lane ... of the target)
+    const auto each_lane = [&](const T* w, const auto& use) {
+      for (int64_t lane = 0; lane < W; lane += kLanes<T>)
+        use(lane, most(0, least(kLanes<T>, columns - lane)), w + lane * k_step);
+    };
+    if (!backward_) {  // the taps of all channels are one row
+      each_lane(from, [&](int64_t lane, int64_t channels, const T* w) {
+        TapCounter at{taps};
+        each_column(w, k_step, channels, c_group * taps, [&](int64_t, vec<T> x) {
+          x.store(to + (at.tap * c_group + at.c) * W + lane);
+          at.next();
+        });
+      });
+      return;
+    }
+    constexpr int64_t line = 64 / sizeof(T), ahead = 4;  // channels: too far apart for the processor to foresee
+    for (int64_t c = 0; c < c_group; ++c, from += c_step) {
+      for (int64_t i = 0; i < columns * taps && c + ahead < c_group; i += line)
+        __builtin_prefetch(from + ahead * c_step + i);
+      each_lane(from, [&](int64_t lane, int64_t channels, const T* w) {
+        each_column(w, k_step, channels, taps, [&](int64_t tap, vec<T> x) {
+          const int64_t u = f.h.position(tap / g_.kw), v = f.w.position(tap % g_.kw);
+          if (u >= 0 && v >= 0) x.store(to + (u * row + v * c_group + c) * W + lane);
+        });
+      });
+    }
   }
 
-  void apply(const Filter& f, int64_t item, const T* source, const T* packed, const T* bias, T* target,
+  void apply(const Filter& f, int64_t item, const T* source, const T* filters, const T* bias, T* target,
              const Slot& slot) const {
     const BlockCut::Block b = f.cut.block(item / f.cut.parts, f.h);
     const SourceBlock<T> x = source_block(source, f.h, f.w, b, c_, slot.padded);
@@ -256,7 +292,8 @@ class ChannelsConv {
       const int64_t group = panel / group_panels, k = panel % group_panels * W, vectors_of = least(W, k_group - k);
       const int64_t vectors = ceil_div(vectors_of, kLanes<T>);
       t.a.data = x.data + group * (c_ / g_.groups);
-      t.b = {packed + f.packed + panel * t.reduce * t.k * W, W, t.k * W};
+      if (one_by_one_) pack_panel(f, panel, filters, slot.panel);
+      t.b = {one_by_one_ ? slot.panel : filters + f.packed + panel * panel_size(f), W, t.k * W};
       t.cols = vectors_of;
       t.c = target + group * k_group + k;
       t.epilogue.bias_col = bias ? bias + group * k_group + k : nullptr;
@@ -275,7 +312,10 @@ class ChannelsConv {
   int64_t c_, k_;   // channels of the source and of the target
   int64_t panels_;  // of the target's channels, in all groups
   Filter filters_[kChannelsLastStride * kChannelsLastStride];
-  int64_t count_ = 0, items_ = 0, grain_ = 1, taps_ = 0, packed_ = 0, padded_ = 0, places_ = 0;
+  int64_t count_ = 0, items_ = 0, grain_ = 1, taps_ = 0, packed_ = 0, panel_ = 0, padded_ = 0, places_ = 0;
+  // Where all positions are one block, each panel of the weights is packed just before its only use.
+  bool one_by_one_ = true;
+  T* own_packed_;
   char* slots_;
   int64_t slot_bytes_;
   Arena arena_;
@@ -298,17 +338,18 @@ class ChannelsWeightGradient {
         steps_(adjacent_ ? 1 : g.kw),
         depth_(adjacent_ ? g.kw * c_ : c_),
         panels_(g.groups * ceil_div(k_, W)),
-        cut_(g.n, h_, w_, wanted_positions<T>(g.c), 1),
+        cut_(g.n, h_, w_, wanted_positions<T>(g.c), panels_),
         panel_size_(g.kh * steps_ * depth_ * W + W),
         arena_{static_cast<char*>(workspace)} {
     constexpr int64_t item = sizeof(T), chunk_bytes = 8 << 20;
-    // Blocks are summed in chunks; where that takes too much memory, the threads share the channels instead.
+    // Blocks are summed in chunks; where that takes too much memory, the threads share the panels instead, each of
+    // which goes over all blocks while it is in the cache.
     const int64_t chunks = most(1, least(least(8, cut_.blocks), chunk_bytes / (panels_ * panel_size_ * item)));
     grain_ = ceil_div(cut_.blocks, chunks);
     chunks_ = ceil_div(cut_.blocks, grain_);
     part_panels_ = ceil_div(panels_, least(panels_, ceil_div(8, most(1, chunks_))));
     parts_ = ceil_div(panels_, part_panels_);
-    partials_ = arena_.take<T>(chunks_ * panels_ * panel_size_);
+    partials_ = arena_.take<T>(chunks_ > 1 ? chunks_ * panels_ * panel_size_ : 0);
     Arena one{nullptr};
     take_slot(one);
     slot_bytes_ = one.used;
@@ -322,16 +363,30 @@ class ChannelsWeightGradient {
       for (int64_t i = begin; i < end; ++i) {
         Arena arena{slots_ + i * slot_bytes_};
         const Slot slot = take_slot(arena);
-        const int64_t chunk = i / parts_, last = least(cut_.blocks, (chunk + 1) * grain_);
-        for (int64_t block = chunk * grain_; block < last; ++block) add(block, i % parts_, x, dy, slot, chunk);
+        const int64_t chunk = i / parts_, blocks = least(cut_.blocks, (chunk + 1) * grain_);
+        const int64_t first = i % parts_ * part_panels_, last = least(panels_, first + part_panels_);
+        if (chunks_ > 1) {
+          for (int64_t block = chunk * grain_; block < blocks; ++block)
+            add(block, first, last, x, dy, slot, partials_ + (chunk * panels_ + first) * panel_size_);
+          continue;
+        }
+        for (int64_t panel = first; panel < last; ++panel) {
+          for (int64_t block = 0; block < blocks; ++block) add(block, panel, panel + 1, x, dy, slot, slot.panel);
+          store(panel, slot.panel, 0, dw, db);
+        }
       }
     });
-    combine(dw, db);
+    if (chunks_ == 1) return;
+    parallel_for(panels_, most(1, (1 << 14) / (panel_size_ * chunks_)), [&](int64_t begin, int64_t end) {
+      for (int64_t panel = begin; panel < end; ++panel)
+        store(panel, partials_ + panel * panel_size_, panels_ * panel_size_, dw, db);
+    });
   }
 
  private:
   struct Slot {
     T *padded, *dy;  // dy: (positions, W)
+    T* panel;        // where there is one chunk
     int64_t* rows;   // (rows of positions) in the source block
   };
 
@@ -339,12 +394,13 @@ class ChannelsWeightGradient {
     Slot s;
     s.padded = arena.take<T>(padded_elements<T>(h_, w_, cut_, g_.c));
     s.dy = arena.take<T>(cut_.together * cut_.rows * g_.ow * W);
+    s.panel = arena.take<T>(chunks_ > 1 ? 0 : panel_size_);
     s.rows = arena.take<int64_t>(cut_.together * cut_.rows);
     return s;
   }
 
-  // A block's share of a part's panels: (kh, steps, depth, W) of dw and (W) of db.
-  void add(int64_t index, int64_t part, const T* x, const T* dy, const Slot& slot, int64_t chunk) const {
+  // Adds a block's share of some panels: of each (kh, steps, depth, W) of dw and (W) of db.
+  void add(int64_t index, int64_t first, int64_t last, const T* x, const T* dy, const Slot& slot, T* to) const {
     const BlockCut::Block b = cut_.block(index, h_);
     const SourceBlock<T> from = source_block(x, h_, w_, b, g_.c, slot.padded);
     for (int64_t l = 0; l < b.images; ++l)
@@ -356,9 +412,8 @@ class ChannelsWeightGradient {
     t.b = {slot.dy, W, g_.ow * W};
     t.cols = W, t.c_row = W;
     t.epilogue.beta = index % grain_ != 0;
-    for (int64_t panel = part * part_panels_; panel < least(panels_, (part + 1) * part_panels_); ++panel) {
+    for (int64_t panel = first; panel < last; ++panel, to += panel_size_) {
       const int64_t group = panel / group_panels, k = panel % group_panels * W;
-      T* to = partials_ + (chunk * panels_ + panel) * panel_size_;
       load_dy(dy + group * k_ + k, b, least(W, k_ - k), t.epilogue.beta != 0, slot.dy, to + panel_size_ - W);
       for (int64_t u = 0; u < g_.kh; ++u)
         for (int64_t v = 0; v < steps_; ++v)
@@ -388,34 +443,25 @@ class ChannelsWeightGradient {
     for (int v = 0; v < kTileVectors; ++v) total[v].store(sums + v * V::size);
   }
 
-  // The chunks' sums in order; from (panel, kh, kw, c, W) to (oc, c, kh, kw).
-  void combine(T* dw, T* db) const {
-    using V = vec<T>;
+  // A panel's sums over the chunks, `step` apart, in order; from (kh, kw, c, W) to (oc, c, kh, kw).
+  void store(int64_t panel, const T* from, int64_t step, T* dw, T* db) const {
     const int64_t taps = g_.kh * g_.kw, group_panels = panels_ / g_.groups;
-    parallel_for(panels_, most(1, (1 << 14) / (panel_size_ * chunks_)), [&](int64_t begin, int64_t end) {
-      for (int64_t panel = begin; panel < end; ++panel) {
-        const int64_t k = panel / group_panels * k_ + panel % group_panels * W;
-        const int64_t columns = least(W, k_ - panel % group_panels * W);
-        const T* from = partials_ + panel * panel_size_;
-        const auto sums = [&](int64_t at, T* to) {
-          for (int v = 0; v < kTileVectors; ++v) {
-            V s = V::load(from + at + v * V::size);
-            for (int64_t chunk = 1; chunk < chunks_; ++chunk)
-              s += V::load(from + chunk * panels_ * panel_size_ + at + v * V::size);
-            s.store(to + v * V::size);
-          }
-        };
-        T row[W];
-        for (int64_t c = 0; c < c_; ++c)
-          for (int64_t tap = 0; tap < taps; ++tap) {
-            sums((tap * c_ + c) * W, row);
-            for (int64_t j = 0; j < columns; ++j) dw[((k + j) * c_ + c) * taps + tap] = row[j];
-          }
-        if (!db) continue;
-        sums(panel_size_ - W, row);
-        for (int64_t j = 0; j < columns; ++j) db[k + j] = row[j];
-      }
-    });
+    const int64_t k = panel / group_panels * k_ + panel % group_panels * W;
+    const int64_t columns = least(W, k_ - panel % group_panels * W);
+    const auto sum = [&](int64_t at) {
+      vec<T> s = vec<T>::load(from + at);
+      for (int64_t chunk = 1; chunk < chunks_; ++chunk) s += vec<T>::load(from + chunk * step + at);
+      return s;
+    };
+    for (int64_t lane = 0; lane < columns; lane += kLanes<T>) {
+      TapCounter at{taps};
+      store_columns(dw + (k + lane) * c_ * taps, c_ * taps, columns - lane, c_ * taps, [&](int64_t) {
+        const int64_t place = at.tap * c_ + at.c;
+        at.next();
+        return sum(place * W + lane);
+      });
+      if (db) sum(panel_size_ - W + lane).store(db + k + lane, columns - lane);
+    }
   }
 
   const Conv2d& g_;

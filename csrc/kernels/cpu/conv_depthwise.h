@@ -106,13 +106,14 @@ DepthwiseFn<T> depthwise_fn(const Sweep& w) {
 template <class T>
 class Depthwise {
  public:
-  Depthwise(const Conv2d& g, bool backward, void*)
+  Depthwise(const Conv2d& g, bool backward, void* workspace)
       : g_(g),
         backward_(backward),
         h_(g.h, g.oh, g.kh, g.stride_h, g.dilation_h, g.pad_h),
-        w_(g.w, g.ow, g.kw, g.stride_w, g.dilation_w, g.pad_w) {}
+        w_(g.w, g.ow, g.kw, g.stride_w, g.dilation_w, g.pad_w),
+        own_filters_(static_cast<T*>(workspace)) {}
 
-  int64_t bytes() const { return 0; }
+  int64_t bytes() const { return g_.packed ? 0 : packed_bytes(); }
   int64_t packed_bytes() const { return g_.kh * g_.kw * g_.c * static_cast<int64_t>(sizeof(T)); }
 
   void pack(const T* weights, T* filters) const {
@@ -121,9 +122,9 @@ class Depthwise {
       for (int64_t c = 0; c < g_.c; ++c) *filters++ = weights[c * taps + tap];
   }
 
-  // filters: (kh, kw, c)
-  void run(const T* source, const T* filters, const T* bias, T* target) {
-    filters_ = filters;
+  void run(const T* source, const T* weights, const T* bias, T* target) {
+    if (!g_.packed) pack(weights, own_filters_);
+    filters_ = g_.packed ? weights : own_filters_;
     const int64_t taps = g_.kh * g_.kw, height = backward_ ? g_.h : g_.oh;
     const int64_t work = (backward_ ? g_.w : g_.ow) * g_.c * ceil_div(taps, backward_ ? g_.stride_h * g_.stride_w : 1);
     parallel_for(g_.n * height, most(1, (1 << 17) / work), [&](int64_t begin, int64_t end) {
@@ -177,7 +178,8 @@ class Depthwise {
   const Conv2d& g_;
   bool backward_;
   Axis h_, w_;
-  const T* filters_ = nullptr;
+  T* own_filters_;              // where they don't come packed
+  const T* filters_ = nullptr;  // (kh, kw, c)
 };
 
 // ---- backward by weight, and the gradient of the bias

@@ -8,6 +8,7 @@
 #include "core/parallel.h"
 #include "kernels/conv.h"
 #include "kernels/cpu/arena.h"
+#include "kernels/cpu/columns.h"
 #include "kernels/cpu/conv_bias.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/gemm_micro.h"
@@ -62,31 +63,6 @@ void load_window_channels_last(const T* image, int64_t channels, int64_t h, int6
 }
 
 constexpr int kTaps = kFilter * kFilter;
-template <class T>
-constexpr int kTapLanes = (kTaps + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
-
-// One filter's taps in each lane, from and to `filters` filters that lie `step` apart.
-template <class T>
-DLCORE_INLINE void load_taps(const T* from, int64_t step, int64_t filters, vec<T> (&taps)[kTapLanes<T>]) {
-  constexpr int L = kLanes<T>;
-  for (int first = 0; first < kTaps; first += L) {
-    vec<T> x[L];
-    for (int l = 0; l < L; ++l)
-      x[l] = l < filters ? vec<T>::load(from + l * step + first, least(L, kTaps - first)) : vec<T>(T(0));
-    transpose(x);
-    for (int l = 0; l < L; ++l) taps[first + l] = x[l];
-  }
-}
-template <class T>
-DLCORE_INLINE void store_taps(T* to, int64_t step, int64_t filters, const vec<T> (&taps)[kTapLanes<T>]) {
-  constexpr int L = kLanes<T>;
-  for (int first = 0; first < kTaps; first += L) {
-    vec<T> x[L];
-    for (int l = 0; l < L; ++l) x[l] = taps[first + l];
-    transpose(x);
-    for (int l = 0; l < least(L, filters); ++l) x[l].store(to + l * step + first, least(L, kTaps - first));
-  }
-}
 
 // Forward, and backward by data: that is a convolution of dy with the filters turned around.
 class Winograd {
@@ -99,6 +75,7 @@ class Winograd {
       : backward_(backward),
         channels_last_(g.channels_last),
         relu_(g.relu && !backward),
+        packed_(g.packed),
         images_(g.n),
         in_h_(backward ? g.oh : g.h),
         in_w_(backward ? g.ow : g.w),
@@ -133,6 +110,7 @@ class Winograd {
     product_step_ = tiles_ * part_ + kOffset;
     filter_step_ = in_ * out_lanes_ + kOffset;
 
+    own_filters_ = arena_.take<T>(packed_ ? 0 : kPoints * filter_step_);
     Arena one{nullptr};
     take_slot(one);
     slot_bytes_ = one.used;
@@ -149,8 +127,9 @@ class Winograd {
     parallel_for(out_lanes_ / L * in_, 1 << 9, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t k = i / in_ * L, c = i % in_;
-        V taps[kTapLanes<T>];  // lanes are output channels
-        load_taps<T>(weights + k * k_step + c * c_step, k_step, out_ - k, taps);
+        V taps[kTaps];  // lanes are output channels
+        each_column(weights + k * k_step + c * c_step, k_step, least(L, out_ - k), kTaps,
+                    [&](int64_t tap, V x) { taps[tap] = x; });
         T* to = filters + k / kTileCols<T> * kTileCols<T> * in_ + c * kTileCols<T> + k % kTileCols<T>;
         transform_tile<kFilter, kTileIn, V>(
             [](const V(&g)[kFilter], V(&u)[kTileIn]) { filter_transform(g, u); },
@@ -160,7 +139,9 @@ class Winograd {
     });
   }
 
-  void run(const T* source, const T* filters, const T* bias, T* target) const {
+  void run(const T* source, const T* weights, const T* bias, T* target) const {
+    if (!packed_) pack(weights, own_filters_);
+    const T* filters = packed_ ? weights : own_filters_;
     parallel_for(items_, grain_, [&](int64_t begin, int64_t end) {
       Arena arena{slots_ + begin / grain_ * slot_bytes_};
       const Slot slot = take_slot(arena);
@@ -296,7 +277,7 @@ class Winograd {
         }
   }
 
-  bool backward_, channels_last_, relu_;
+  bool backward_, channels_last_, relu_, packed_;
   int64_t images_, in_h_, in_w_, out_h_, out_w_, pad_h_, pad_w_;
   int64_t in_, out_, in_lanes_, out_lanes_;  // channels
   int64_t tiles_x_, tiles_y_, row_;          // of an image; columns of a padded row
@@ -304,6 +285,7 @@ class Winograd {
   int64_t parts_, part_;                     // of the output's channels
   int64_t items_, grain_;
   int64_t input_step_, product_step_, filter_step_;  // from one of the 36 matrices to the next
+  T* own_filters_;                                   // where they don't come packed
   char* slots_;
   int64_t slot_bytes_;
   Arena arena_;
@@ -423,12 +405,12 @@ class WinogradGradient {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t k = i / g_.c * L, c = i % g_.c;
         const T* from = du_ + c * out_lanes_ + k;
-        V taps[kTapLanes<T>];
-        for (V& v : taps) v = V(T(0));
+        V taps[kTaps];
         transform_tile<kTileIn, kFilter, V>([](const V(&a)[kTileIn], V(&b)[kFilter]) { filter_adjoint(a, b); },
                                             [&](int u, int v) { return V::load(from + (u * kTileIn + v) * du_step_); },
                                             [&](int u, int v, V x) { taps[u * kFilter + v] = x; });
-        store_taps<T>(dw + (k * g_.c + c) * kTaps, g_.c * kTaps, g_.oc - k, taps);
+        store_columns(dw + (k * g_.c + c) * kTaps, g_.c * kTaps, g_.oc - k, kTaps,
+                      [&](int64_t tap) { return taps[tap]; });
       }
     });
   }
