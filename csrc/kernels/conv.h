@@ -52,7 +52,8 @@ static inline ConvPath conv2d_path(const Conv2d& g) {
     return ConvPath::Winograd;
   if (g.channels_last)
     return g.groups > 1 && g.groups == g.c && g.oc == g.c ? ConvPath::Depthwise : ConvPath::ChannelsLast;
-  const bool pointwise = g.kh == 1 && g.kw == 1 && unit_stride;
+  // a transposed convolution's output padding makes x larger than y
+  const bool pointwise = g.kh == 1 && g.kw == 1 && unit_stride && g.oh == g.h && g.ow == g.w;
   const bool whole = g.kh == g.h && g.kw == g.w && g.oh == 1 && g.ow == 1;
   return unpadded && g.groups == 1 && (pointwise || whole) ? ConvPath::Product : ConvPath::Blocks;
 }

@@ -320,6 +320,7 @@ TEST(Conv, NothingThere) {
   check_both({2, 3, 6, 6, 4, 1, 1, 4, 4});        // inputs that no tap reads
   check_both({2, 3, 9, 9, 4, 2, 2, 5, 5, 0, 0});
   check_both({2, 2, 7, 7, 3, 2, 3, 4, 6, 1, 2, 3, 9});
+  check_both({2, 3, 4, 5, 4, 1, 1, 1, 1, 0, 0, 2, 2, 1, -1});  // elements that a transposed convolution pads with
 }
 
 TEST(Conv, RandomGeometries) {
