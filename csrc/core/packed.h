@@ -30,7 +30,7 @@ DLCORE_API bool is_private(const TensorImpl& t);
 // w's packed form where it is kept, else null. pack(void* to) writes its `bytes`, which depend on w's elements and the
 // key alone; `keep`: w may be used like this again.
 template <class Key, class F>
-std::shared_ptr<const Workspace> packed(const Tensor& w, bool keep, const Key& key, int64_t bytes, const F& pack) {
+std::shared_ptr<const Workspace> kept_packed(const Tensor& w, bool keep, const Key& key, int64_t bytes, const F& pack) {
   const TensorImpl& t = *w.impl();
   const std::shared_ptr<const PackedForm> last = t.storage->packed.load();
   const bool kept = keep && t.contiguous && is_private(t);
@@ -44,6 +44,15 @@ std::shared_ptr<const Workspace> packed(const Tensor& w, bool keep, const Key& k
     pack(memory->data());
   }
   if (form || last) t.storage->packed.store(std::move(form));
+  return memory;
+}
+
+// The same, packed for this once where it is not kept.
+template <class Key, class F>
+std::shared_ptr<const Workspace> packed(const Tensor& w, bool keep, const Key& key, int64_t bytes, const F& pack) {
+  if (auto kept = kept_packed(w, keep, key, bytes, pack)) return kept;
+  auto memory = std::make_shared<const Workspace>(bytes);
+  pack(memory->data());
   return memory;
 }
 

@@ -37,7 +37,7 @@ void with_weights(const Tensor& w, bool keep, Conv2d g, ConvPass pass, const F& 
   const KernelTable& table = kernels();
   const int64_t bytes = table.conv2d_packed_size(g, pass);
   const auto pack = [&](void* to) { table.conv2d_pack(g, pass, w.raw_data(), to); };
-  const auto form = bytes ? packed(w, keep, PackedKey{g, pass, &table}, bytes, pack) : nullptr;
+  const auto form = bytes ? kept_packed(w, keep, PackedKey{g, pass, &table}, bytes, pack) : nullptr;
   g.packed = form != nullptr;
   use(g, form ? form->data() : w.raw_data());
 }
