@@ -83,5 +83,4 @@ add_act((1, 70, 4, 5), (6, 70, 3, 3), padding=1)  # blocks, matrix engine
 add_act((2, 8, 5, 5), (4, 8, 1, 1))  # one product
 add_act((2, 16, 5, 6), (33, 16, 3, 3), padding=1, stride=2)  # channels last
 add_act((2, 17, 6, 6), (17, 1, 3, 3), padding=1, groups=17, gradgrad=True)  # depthwise
-add_act((1, 32, 26, 26), (32, 32, 3, 3), padding=1)  # Winograd
 add_act((3, 6, 6), (4, 3, 3, 3), activation="none")
