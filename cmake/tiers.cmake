@@ -36,6 +36,9 @@ function(dlcore_add_tiers target)
       ${DLCORE_TIER_FLAGS_${tier}} -ffp-contract=off -fwrapv -fno-math-errno -fno-trapping-math
       $<$<NOT:$<CONFIG:Release>>:-O2> -fno-lto)
     set_target_properties(${object} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)
+    if(NOT DLCORE_SANITIZE)  # where some files have options of their own
+      target_precompile_headers(${object} PRIVATE kernels/cpu/simd.h core/parallel.h kernels/list.h)
+    endif()
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${object}>)
   endforeach()
   string(JOIN "," compiled ${DLCORE_TIERS})

@@ -79,11 +79,10 @@ void bind_ternary(Ops& ops) {
   constexpr auto at_most = [](const Tensor& x, Scalar high) { return clamp(x, {}, high); };
   constexpr auto at_least_tensor = [](const Tensor& x, const Tensor& low) { return clamp_tensor(x, low); };
   constexpr auto at_most_tensor = [](const Tensor& x, const Tensor& high) { return clamp_tensor(x, {}, high); };
-  const std::vector<const char*> both = {"(Tensor input, Number? min=None, Number? max=None) -> Tensor",
-                                         "(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor"};
-  const std::vector<const char*> low = {"(Tensor input, Number min) -> Tensor", "(Tensor input, Tensor min) -> Tensor"};
-  const std::vector<const char*> high = {"(Tensor input, Number max) -> Tensor",
-                                         "(Tensor input, Tensor max) -> Tensor"};
+  const Ops::Signatures both = {"(Tensor input, Number? min=None, Number? max=None) -> Tensor",
+                                "(Tensor input, Tensor? min=None, Tensor? max=None) -> Tensor"};
+  const Ops::Signatures low = {"(Tensor input, Number min) -> Tensor", "(Tensor input, Tensor min) -> Tensor"};
+  const Ops::Signatures high = {"(Tensor input, Number max) -> Tensor", "(Tensor input, Tensor max) -> Tensor"};
   ops.op<&clamp, &clamp_tensor>("clamp", both);
   ops.op<twin<"clamp_", &clamp>, twin<"clamp_", &clamp_tensor>>("clamp_", both);
   ops.same("clip", "clamp");

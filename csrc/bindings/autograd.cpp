@@ -1,5 +1,5 @@
 // Backward, hooks, and nodes whose backward is a Python function.
-#include "bindings/op.h"
+#include "bindings/pybind.h"
 #include "core/launch.h"
 #include "ops/internal.h"
 
@@ -15,8 +15,8 @@ std::shared_ptr<py::object> keep(py::object o) {
           }};
 }
 
-py::object object_of(const Tensor& t) { return py::reinterpret_steal<py::object>(wrap(t)); }
-py::object object_of(const TensorList& l) { return py::reinterpret_steal<py::object>(wrap(l)); }
+py::object object_of(const Tensor& t) { return owned(wrap(t)); }
+py::object object_of(const TensorList& l) { return owned(wrap(l)); }
 
 Tensor optional_tensor(const char* what, py::handle o) {
   if (o.is_none()) return {};
@@ -184,6 +184,8 @@ void raise_interrupt() {
 
 }  // namespace
 
+PyObject* wrap(GradientFunction f) { return py::cast(std::move(f)).release().ptr(); }
+
 void bind_autograd(py::module_& m) {
   host_hooks.release = []() -> void* { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; };
   host_hooks.acquire = [](void* state) {
@@ -211,7 +213,7 @@ void bind_autograd(py::module_& m) {
   m.def("_make_subclass", [](py::type cls, py::handle data, bool requires_grad) {
     Tensor t = self_of(data).detach();
     t.set_requires_grad(requires_grad);
-    return py::reinterpret_steal<py::object>(wrap_as(reinterpret_cast<PyTypeObject*>(cls.ptr()), t));
+    return owned(wrap_as(reinterpret_cast<PyTypeObject*>(cls.ptr()), t));
   });
   m.def("_mark_dirty", [](py::handle o) { self_of(o).impl()->bump_version(); });
 

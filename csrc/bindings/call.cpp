@@ -50,9 +50,9 @@ bool fits(PyObject* o, const Param& p) {
       return is_dtype(o) || o == reinterpret_cast<PyObject*>(&PyFloat_Type) ||
              o == reinterpret_cast<PyObject*>(&PyLong_Type) || o == reinterpret_cast<PyObject*>(&PyBool_Type);
     case Kind::Device:
-      return PyUnicode_Check(o) || py::isinstance<Device>(o);
+      return PyUnicode_Check(o) || is_device(o);
     case Kind::Generator:
-      return py::isinstance<Generator>(o);
+      return is_generator(o);
   }
   return false;
 }
@@ -118,19 +118,19 @@ bool extra_keyword(const Op& op, const Overload& o, PyObject* name, PyObject* va
 }
 
 // Binds arguments to parameters: bound[i] is borrowed, or owned by `varargs`.
-bool bind(const Op& op, const Overload& o, PyObject* const* args, Py_ssize_t n, PyObject* names, PyObject** bound,
-          py::object& varargs, Extras& extras, Mismatch* mismatch) {
+bool bind_arguments(const Op& op, const Overload& o, PyObject* const* args, Py_ssize_t n, PyObject* names,
+                    PyObject** bound, Owned& varargs, Extras& extras, Mismatch* mismatch) {
   const size_t count = o.params.size();
   size_t given = static_cast<size_t>(n);
   for (size_t i = 0; i < count; ++i) bound[i] = nullptr;
   for (size_t i = 0; i < given && i < o.positional; ++i) {
     if (o.params[i].varargs && (o.params[i].kind == Kind::Varargs ? is_integer(args[i]) : is_tensor(args[i]))) {
-      varargs = py::reinterpret_steal<py::object>(checked(PyTuple_New(static_cast<Py_ssize_t>(given - i))));
+      varargs.reset(checked(PyTuple_New(static_cast<Py_ssize_t>(given - i))));
       for (size_t k = i; k < given; ++k) {
         Py_INCREF(args[k]);
-        PyTuple_SET_ITEM(varargs.ptr(), static_cast<Py_ssize_t>(k - i), args[k]);
+        PyTuple_SET_ITEM(varargs.get(), static_cast<Py_ssize_t>(k - i), args[k]);
       }
-      bound[i] = varargs.ptr();
+      bound[i] = varargs.get();
       given = i + 1;
       break;
     }
@@ -162,8 +162,8 @@ bool bind(const Op& op, const Overload& o, PyObject* const* args, Py_ssize_t n, 
     const Param& p = o.params[i];
     if (!bound[i]) {
       if (!p.value && p.varargs) {
-        varargs = py::tuple();
-        bound[i] = varargs.ptr();
+        varargs.reset(checked(PyTuple_New(0)));
+        bound[i] = varargs.get();
         continue;
       }
       if (!p.value) {
@@ -186,9 +186,9 @@ bool bind(const Op& op, const Overload& o, PyObject* const* args, Py_ssize_t n, 
   if (op.overloads.size() == 1) {
     Mismatch m;
     PyObject* bound[kMaxParams];
-    py::object varargs;
+    Owned varargs;
     Extras extras;
-    bind(op, op.overloads[0], args, n, names, bound, varargs, extras, &m);
+    bind_arguments(op, op.overloads[0], args, n, names, bound, varargs, extras, &m);
     text += m.why + "; expected " + op.name + op.overloads[0].text;
   } else {
     text += "no signature fits (";
@@ -204,9 +204,9 @@ bool bind(const Op& op, const Overload& o, PyObject* const* args, Py_ssize_t n, 
 
 PyObject* finish(PyObject* result, const Extras& extras) {
   if (!result || (!extras.out && !extras.requires_grad)) return result;
-  py::object owner = py::reinterpret_steal<py::object>(result);
+  Owned owner(result);
   if (extras.requires_grad) const_cast<Tensor&>(tensor_of(result)).set_requires_grad(true);
-  if (!extras.out) return owner.release().ptr();
+  if (!extras.out) return owner.release();
   DLCORE_CHECK(is_tensor(extras.out) && is_tensor(result), TypeError, "out: must be a Tensor, for ops with one result");
   PyObject* args[] = {extras.out, result};
   return call_op(*find_op("copy_"), args, 2, nullptr);
@@ -216,11 +216,11 @@ PyObject* finish(PyObject* result, const Extras& extras) {
 
 PyObject* call_op(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* names, bool or_not_implemented) {
   PyObject* bound[kMaxParams];
-  py::object varargs;
+  Owned varargs;
   for (const Overload& o : op.overloads) {
     Extras extras;
-    if (!bind(op, o, args, n, names, bound, varargs, extras, nullptr)) continue;
-    return finish(o.call(o, bound), extras);
+    if (!bind_arguments(op, o, args, n, names, bound, varargs, extras, nullptr)) continue;
+    return finish(o.target.invoke(o, bound), extras);
   }
   if (or_not_implemented) Py_RETURN_NOTIMPLEMENTED;
   fail_to_match(op, args, n, names);

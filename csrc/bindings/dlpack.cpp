@@ -1,6 +1,6 @@
 // DLPack, both ways: tensors of other libraries without a copy. The structures are those of the DLPack 1.x
 // specification.
-#include "bindings/op.h"
+#include "bindings/pybind.h"
 #include "ops/internal.h"
 
 namespace dlcore::bindings {
@@ -79,7 +79,7 @@ Managed* export_tensor(const Tensor& t) {
 // A consumer renames the capsule; one that nobody took frees its tensor.
 template <class Managed>
 py::object capsule(Managed* m, const char* name) {
-  return py::reinterpret_steal<py::object>(checked(PyCapsule_New(m, name, [](PyObject* c) {
+  return owned(checked(PyCapsule_New(m, name, [](PyObject* c) {
     const char* n = PyCapsule_GetName(c);
     if (n && std::strncmp(n, "dltensor", 8) == 0) {
       auto* managed = static_cast<Managed*>(PyCapsule_GetPointer(c, n));
@@ -159,7 +159,7 @@ py::object from_dlpack(py::handle source) {
     PyCapsule_SetName(capsule.ptr(), "used_dltensor");
     t = import_tensor(static_cast<DLManagedTensor*>(old), false);
   }
-  return py::reinterpret_steal<py::object>(wrap(t));
+  return owned(wrap(t));
 }
 
 }  // namespace

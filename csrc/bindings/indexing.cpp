@@ -147,11 +147,10 @@ Tensor scatter_value_with(const Tensor& x, int64_t dim, const Tensor& index, Sca
   return scatter_with<F>(x, dim, index, expand(full({}, value, x.dtype()), index.sizes()), reduce);
 }
 
-const std::vector<const char*> scatter_texts = {
-    "(Tensor input, int dim, Tensor index, Tensor src) -> Tensor",
-    "(Tensor input, int dim, Tensor index, Number value) -> Tensor",
-    "(Tensor input, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
-    "(Tensor input, int dim, Tensor index, Number value, *, str reduce) -> Tensor"};
+const Ops::Signatures scatter_texts = {"(Tensor input, int dim, Tensor index, Tensor src) -> Tensor",
+                                       "(Tensor input, int dim, Tensor index, Number value) -> Tensor",
+                                       "(Tensor input, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
+                                       "(Tensor input, int dim, Tensor index, Number value, *, str reduce) -> Tensor"};
 
 using ScatterSrc = Tensor (*)(const Tensor&, int64_t, const Tensor&, const Tensor&);
 using ScatterValue = Tensor (*)(const Tensor&, int64_t, const Tensor&, Scalar);

@@ -1,7 +1,7 @@
 // numpy arrays and Python's buffer protocol: memory that dlcore and others share.
 #include <pybind11/numpy.h>
 
-#include "bindings/op.h"
+#include "bindings/pybind.h"
 #include "core/half.h"
 #include "ops/internal.h"
 
@@ -216,7 +216,7 @@ void bind_interop(py::module_& m) {
       [](py::handle array) {
         DLCORE_CHECK(py::isinstance<py::array>(array), TypeError, "from_numpy: expected a numpy array but got ",
                      Py_TYPE(array.ptr())->tp_name);
-        return py::reinterpret_steal<py::object>(wrap(tensor_from_array(array.ptr(), false)));
+        return owned(wrap(tensor_from_array(array.ptr(), false)));
       },
       "A tensor over the array's own memory.");
   m.def("_to_numpy", &to_numpy);

@@ -1,5 +1,5 @@
 // The extension module: what python/dlcore builds on.
-#include "bindings/op.h"
+#include "bindings/pybind.h"
 #include "dlcore/parallel.h"
 #include "kernels/registry.h"
 #include "ops/internal.h"
@@ -12,7 +12,7 @@ Tensor self_of(py::handle o) {
   return tensor_of(o.ptr());
 }
 
-py::object object_of(const Tensor& t) { return py::reinterpret_steal<py::object>(wrap(t)); }
+py::object object_of(const Tensor& t) { return owned(wrap(t)); }
 
 py::dict build_info() {
   const MemoryStats memory = memory_stats();
@@ -34,7 +34,7 @@ py::object tolist(const Tensor& t, int64_t dim, int64_t at) {
   if (dim == t.dim()) {
     const Overload none{};
     Tensor element = alias(t, {}, {}, at);
-    return py::reinterpret_steal<py::object>(to_python(element.item(), none));
+    return owned(to_python(element.item(), none));
   }
   py::list list(static_cast<size_t>(t.sizes()[dim]));
   for (int64_t i = 0; i < t.sizes()[dim]; ++i)
@@ -48,7 +48,7 @@ void bind_basics(py::module_& m) {
   m.def("set_num_threads", &set_num_threads, py::arg("n"));
   m.def("_winograd_enabled", &winograd_enabled);
   m.def("_set_winograd_enabled", &set_winograd_enabled, py::arg("enabled"));
-  m.def("get_default_dtype", [] { return py::reinterpret_steal<py::object>(wrap(default_dtype())); });
+  m.def("get_default_dtype", [] { return owned(wrap(default_dtype())); });
   m.def("set_default_dtype", [](py::handle d) { set_default_dtype(dtype_of_object(d.ptr())); }, py::arg("d"));
   m.def(
       "memory_stats",
@@ -168,11 +168,11 @@ PYBIND11_MODULE(_core, m) {
   bind_interop(m);
   bind_generator(m);
   bind_dlpack(m);
-  bind_tensor_type(m);
+  bind_tensor_type(m.ptr());
   bind_autograd(m);
-  bind_module_base(m);
+  bind_module_base(m.ptr());
   bind_basics(m);
-  Ops ops(m);
+  Ops ops(m.ptr());
   bind_core(ops);
   bind_families(ops);
   (void)kernels();  // a DLCORE_ISA that cannot be had is an error here, not at the first op

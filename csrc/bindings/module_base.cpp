@@ -186,7 +186,7 @@ PyType_Slot slot(int id, Function* value) {
 
 }  // namespace
 
-void bind_module_base(py::module_& m) {
+void bind_module_base(PyObject* module) {
   names = new Names;
   PyType_Slot slots[] = {
       slot(Py_tp_new, create),        slot(Py_tp_dealloc, dealloc),
@@ -199,7 +199,7 @@ void bind_module_base(py::module_& m) {
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
   PyObject* type = checked(PyType_FromSpec(&spec));
   base_type = reinterpret_cast<PyTypeObject*>(type);
-  m.attr("ModuleBase") = py::reinterpret_borrow<py::object>(type);
+  if (PyObject_SetAttrString(module, "ModuleBase", type) < 0) throw_python_error();
 }
 
 }  // namespace dlcore::bindings

@@ -3,6 +3,7 @@
 
 #include <structseq.h>
 
+#include <cstring>
 #include <map>
 
 #include "bindings/signature.h"
@@ -74,12 +75,20 @@ void ready(PyTypeObject& t, const char* name) {
   if (PyType_Ready(&t) < 0) throw_python_error();
 }
 
-py::object op_object(PyTypeObject& type, const Op* op) {
+Owned op_object(PyTypeObject& type, const Op* op) {
   auto* o = PyObject_New(OpObject, &type);
   checked(reinterpret_cast<PyObject*>(o));
   o->vectorcall = op_vectorcall;
   o->op = op;
-  return py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(o));
+  return Owned(reinterpret_cast<PyObject*>(o));
+}
+
+// Makes an op known in Python under a name.
+void publish(PyObject* module, const char* name, const Op* op, bool function, bool method) {
+  if (function && PyObject_SetAttrString(module, name, op_object(function_type, op).get()) < 0) throw_python_error();
+  if (!method) return;
+  if (PyDict_SetItemString(tensor_type.tp_dict, name, op_object(method_type, op).get()) < 0) throw_python_error();
+  PyType_Modified(&tensor_type);
 }
 
 void prepare() {
@@ -97,38 +106,36 @@ const Op* find_op(const std::string& name) {
   return found == registry().end() ? nullptr : found->second;
 }
 
-void Ops::add(const char* name, const std::vector<const char*>& signatures, std::vector<Call> calls,
-              std::vector<size_t> arities, bool function, bool method) {
+void Ops::add(const char* signature, Target target, bool function, bool method) {
+  const char* open = std::strchr(signature, '(');
+  add(std::string(signature, open).c_str(), {open}, {target}, function, method);
+}
+
+void Ops::add(const char* name, Signatures signatures, std::initializer_list<Target> targets, bool function,
+              bool method) {
   prepare();
   Op*& op = registry()[name];
   if (!op) op = new Op{name, {}, function, method, {}};
   op->is_function |= function;
   op->is_method |= method;
-  DLCORE_CHECK(signatures.size() == calls.size(), RuntimeError, name, ": ", signatures.size(), " signatures for ",
-               calls.size(), " functions");
-  for (size_t i = 0; i < calls.size(); ++i) {
-    Overload o = read_overload(name, signatures[i]);
-    DLCORE_CHECK(o.params.size() == arities[i] && arities[i] <= kMaxParams, RuntimeError, name, ": signature ",
-                 signatures[i], " does not have the function's ", arities[i], " parameters");
-    o.call = calls[i];
+  DLCORE_CHECK(signatures.size() == targets.size(), RuntimeError, name, ": ", signatures.size(), " signatures for ",
+               targets.size(), " functions");
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const char* signature = signatures.begin()[i];
+    Overload o = read_overload(name, signature);
+    o.target = targets.begin()[i];
+    DLCORE_CHECK(o.params.size() == o.target.arity && o.target.arity <= kMaxParams, RuntimeError, name, ": signature ",
+                 signature, " does not have the function's ", o.target.arity, " parameters");
     op->overloads.push_back(std::move(o));
   }
-  if (function) module_.attr(name) = op_object(function_type, op);
-  if (method) {
-    PyDict_SetItemString(tensor_type.tp_dict, name, op_object(method_type, op).ptr());
-    PyType_Modified(&tensor_type);
-  }
+  publish(module_, name, op, function, method);
 }
 
 void Ops::same(const char* alias, const char* name) {
   const Op* op = find_op(name);
   DLCORE_CHECK(op, RuntimeError, alias, ": there is no op ", name);
   registry()[alias] = const_cast<Op*>(op);
-  if (op->is_function) module_.attr(alias) = op_object(function_type, op);
-  if (op->is_method) {
-    PyDict_SetItemString(tensor_type.tp_dict, alias, op_object(method_type, op).ptr());
-    PyType_Modified(&tensor_type);
-  }
+  publish(module_, alias, op, op->is_function, op->is_method);
 }
 
 std::string Ops::stubs() {

@@ -1,11 +1,11 @@
 #pragma once
 #include <algorithm>
+#include <initializer_list>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "bindings/tensor_type.h"
-#include "dlcore/random.h"
 
 // Registration of ops. One statement gives the Python function, the method, the keyword handling, the error messages
 // and the line of the type stub:
@@ -53,13 +53,21 @@ struct Param {
   PyObject* value = nullptr;  // default; null where the argument is required
 };
 
+// A C++ function of any type, and the one way to call functions of its type.
+struct Overload;
+struct Target {
+  PyObject* (*invoke)(const Overload&, PyObject* const* bound) = nullptr;
+  void (*function)() = nullptr;
+  size_t arity = 0;
+};
+
 struct Overload {
   std::string text;  // "(Tensor input, ...) -> Tensor"
   std::vector<Param> params;
   size_t positional = 0;
   bool creates = false;                 // "**options": takes requires_grad=, device=, layout= and pin_memory= too
   PyTypeObject* result_type = nullptr;  // for "-> (Tensor values, Tensor indices)"
-  PyObject* (*call)(const Overload&, PyObject* const* bound) = nullptr;
+  Target target;
 };
 
 struct Op {
@@ -113,7 +121,7 @@ struct Caster<IntSpan> {
 template <>
 struct Caster<Generator*> {
   Generator* value = nullptr;
-  void load(PyObject* o, const Param&) { value = o == Py_None ? nullptr : py::cast<Generator*>(py::handle(o)); }
+  void load(PyObject* o, const Param&) { value = generator_of(o); }
   Generator* get() { return value; }
 };
 
@@ -181,26 +189,24 @@ PyObject* to_python(const std::tuple<T...>& t, const Overload& o) {
       t);
 }
 
-template <auto F, class R, class... A, size_t... I>
-PyObject* invoke(R (*)(A...), const Overload& o, PyObject* const* bound, std::index_sequence<I...>) {
+template <class R, class... A, size_t... I>
+PyObject* invoke(R (*f)(A...), const Overload& o, PyObject* const* bound, std::index_sequence<I...>) {
   std::tuple<Caster<A>...> casters;
   (std::get<I>(casters).load(bound[I], o.params[I]), ...);
   if constexpr (std::is_void_v<R>) {
-    F(std::get<I>(casters).get()...);
+    f(std::get<I>(casters).get()...);
     Py_RETURN_NONE;
   } else {
-    return to_python(F(std::get<I>(casters).get()...), o);
+    return to_python(f(std::get<I>(casters).get()...), o);
   }
 }
-
 template <class R, class... A>
-constexpr size_t arity(R (*)(A...)) {
-  return sizeof...(A);
-}
-
-template <auto F>
 PyObject* invoke(const Overload& o, PyObject* const* bound) {
-  return invoke<F>(+F, o, bound, std::make_index_sequence<arity(+F)>{});  // + turns a lambda into a function pointer
+  return invoke(reinterpret_cast<R (*)(A...)>(o.target.function), o, bound, std::index_sequence_for<A...>{});
+}
+template <class R, class... A>
+Target target(R (*f)(A...)) {
+  return {&invoke<R, A...>, reinterpret_cast<void (*)()>(f), sizeof...(A)};
 }
 
 // The name of an op as a template argument.
@@ -212,32 +218,34 @@ struct OpName {
 
 class Ops {
  public:
-  explicit Ops(py::module_& m) : module_(m) {}
+  using Signatures = std::initializer_list<const char*>;  // "(Tensor input, ...) -> Tensor", one for each function
 
-  // A function and, as its first parameter is a tensor, a method.
-  template <auto... F>
+  explicit Ops(PyObject* module) : module_(module) {}
+
+  // A function and, as its first parameter is a tensor, a method. (+ turns a lambda into a function pointer.)
+  template <auto F>
   void op(const char* signature) {
-    add<F...>(signature, true, true);
+    add(signature, target(+F), true, true);
   }
   template <auto... F>
-  void op(const char* name, std::vector<const char*> signatures) {
-    add<F...>(name, signatures, true, true);
+  void op(const char* name, Signatures signatures) {
+    add(name, signatures, {target(+F)...}, true, true);
   }
-  template <auto... F>
+  template <auto F>
   void function(const char* signature) {
-    add<F...>(signature, true, false);
+    add(signature, target(+F), true, false);
   }
   template <auto... F>
-  void function(const char* name, std::vector<const char*> signatures) {
-    add<F...>(name, signatures, true, false);
+  void function(const char* name, Signatures signatures) {
+    add(name, signatures, {target(+F)...}, true, false);
   }
-  template <auto... F>
+  template <auto F>
   void method(const char* signature) {
-    add<F...>(signature, false, true);
+    add(signature, target(+F), false, true);
   }
   template <auto... F>
-  void method(const char* name, std::vector<const char*> signatures) {
-    add<F...>(name, signatures, false, true);
+  void method(const char* name, Signatures signatures) {
+    add(name, signatures, {target(+F)...}, false, true);
   }
 
   // Another name of an op that is already there.
@@ -246,21 +254,10 @@ class Ops {
   static std::string stubs();
 
  private:
-  using Call = PyObject* (*)(const Overload&, PyObject* const*);
-  template <auto... F>
-  void add(const char* signature, bool function, bool method) {
-    const std::string text = signature;
-    const size_t open = text.find('(');
-    add<F...>(text.substr(0, open).c_str(), {signature + open}, function, method);
-  }
-  template <auto... F>
-  void add(const char* name, const std::vector<const char*>& signatures, bool function, bool method) {
-    add(name, signatures, {&invoke<F>...}, {arity(+F)...}, function, method);
-  }
-  void add(const char* name, const std::vector<const char*>& signatures, std::vector<Call> calls,
-           std::vector<size_t> arities, bool function, bool method);
+  void add(const char* signature, Target target, bool function, bool method);
+  void add(const char* name, Signatures signatures, std::initializer_list<Target> targets, bool function, bool method);
 
-  py::module_& module_;
+  PyObject* module_;
 };
 
 void bind_core(Ops& ops);      // Tensor's own methods (module.cpp)

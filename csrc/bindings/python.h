@@ -1,14 +1,20 @@
 #pragma once
-// What every binding file needs: Python's C API through pybind11, and the translation of errors in both directions.
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
+// What every binding file needs: Python's C API, and the translation of errors in both directions. pybind11 comes with
+// pybind.h, to the few files that use it: it takes the compiler longer than all that most files say.
+#include <Python.h>
+
+#include <memory>
 
 #include "core/check.h"
 #include "dlcore/dlcore.h"
 
 namespace dlcore::bindings {
 
-namespace py = pybind11;
+// A reference of one's own.
+struct DropReference {
+  void operator()(PyObject* o) const { Py_DECREF(o); }
+};
+using Owned = std::unique_ptr<PyObject, DropReference>;
 
 // Sets the Python error for the C++ exception in flight; for use in catch (...).
 void set_python_error() noexcept;
@@ -29,7 +35,7 @@ PyObject* guarded(const F& f) noexcept {
 }
 
 // Throws the Python error that is set.
-[[noreturn]] inline void throw_python_error() { throw py::error_already_set(); }
+[[noreturn]] void throw_python_error();
 inline PyObject* checked(PyObject* o) {
   if (!o) throw_python_error();
   return o;

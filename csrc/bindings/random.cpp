@@ -1,6 +1,6 @@
 #include <random>
 
-#include "bindings/op.h"
+#include "bindings/pybind.h"
 #include "dlcore/ops/random.h"
 #include "ops/internal.h"
 
@@ -9,7 +9,7 @@ namespace {
 
 // A seed is an integer in [-2^63, 2^64): a negative one stands for itself + 2^64.
 uint64_t seed_of(py::handle seed) {
-  const py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(seed.ptr()));
+  const py::object index = owned(PyNumber_Index(seed.ptr()));
   if (!index) throw py::error_already_set();
   int overflow = 0;
   const long long small = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
@@ -33,7 +33,7 @@ py::object state_of(const Generator& g) {
   const uint64_t state[] = {g.seed(), g.offset()};
   Tensor t = empty({sizeof state}, DType::UInt8);
   std::memcpy(t.raw_data(), state, sizeof state);
-  return py::reinterpret_steal<py::object>(wrap(t));
+  return owned(wrap(t));
 }
 void set_state(Generator& g, py::handle state) {
   uint64_t words[2];
@@ -47,6 +47,9 @@ void set_state(Generator& g, py::handle state) {
 }
 
 }  // namespace
+
+bool is_generator(PyObject* o) { return py::isinstance<Generator>(o); }
+Generator* generator_of(PyObject* o) { return o == Py_None ? nullptr : py::cast<Generator*>(py::handle(o)); }
 
 void bind_generator(py::module_& m) {
   py::class_<Generator, std::unique_ptr<Generator>>(m, "Generator",

@@ -43,7 +43,7 @@ void bind_moments(Ops& ops, const std::string& name, const std::string& result, 
       "(Tensor input, bool unbiased) -> " + result,
       "(Tensor input, int[1]? dim, bool unbiased, bool keepdim=False) -> " + result,
       "(Tensor input, int[1]? dim=None, *, Number? correction=1, bool keepdim=False) -> " + result};
-  const std::vector<const char*> overloads = {texts[0].c_str(), texts[1].c_str(), texts[2].c_str()};
+  const Ops::Signatures overloads = {texts[0].c_str(), texts[1].c_str(), texts[2].c_str()};
   if (method)
     ops.op<&unbiased_all<F>, &unbiased_dim<F>, &corrected<F>>(name.c_str(), overloads);
   else

@@ -72,7 +72,7 @@ void bind_shape(Ops& ops) {
   ops.op<&diagonal>("diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor");
   ops.method<&unfold>("unfold(Tensor input, int dimension, int size, int step) -> Tensor");
   ops.op<&as_strided>("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor");
-  const std::vector<const char*> one_or_several = {"(Tensor input) -> Tensor", "(Tensor... tensors) -> Tensor[]"};
+  const Ops::Signatures one_or_several = {"(Tensor input) -> Tensor", "(Tensor... tensors) -> Tensor[]"};
   ops.function<&atleast_1d, &each<atleast_1d>>("atleast_1d", one_or_several);
   ops.function<&atleast_2d, &each<atleast_2d>>("atleast_2d", one_or_several);
   ops.function<&atleast_3d, &each<atleast_3d>>("atleast_3d", one_or_several);

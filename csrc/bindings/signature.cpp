@@ -1,6 +1,5 @@
 #include "bindings/signature.h"
 
-#include <pybind11/eval.h>
 #include <structseq.h>
 
 #include <map>
@@ -46,7 +45,8 @@ struct Reader {
     }
     std::string source = text.substr(start, at - start);
     if (source.rfind("dlcore.", 0) == 0) bad();
-    return py::eval(source).release().ptr();
+    const Owned globals(checked(PyDict_New()));
+    return checked(PyRun_String(source.c_str(), Py_eval_input, globals.get(), globals.get()));
   }
 
   Param param() {
@@ -194,7 +194,10 @@ std::string stub_line(const Op& op, const Overload& o, bool method) {
     else
       piece = stub_name(p) + ": " + stub_type(p);
     if (p.varargs) star = true;
-    if (p.value && !(method && i == 0)) piece += " = " + py::repr(p.value).cast<std::string>();
+    if (p.value && !(method && i == 0)) {
+      const Owned shown(checked(PyObject_Repr(p.value)));
+      piece += std::string(" = ") + PyUnicode_AsUTF8(shown.get());
+    }
     text += (first ? "" : ", ") + piece;
     first = false;
   }

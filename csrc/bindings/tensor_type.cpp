@@ -101,10 +101,9 @@ PyObject* binary(PyObject* a, PyObject* b) {
     if (is_tensor(a)) return call_op(op_named<Name>(), args, 2, nullptr, true);
     if (!is_number(a) && !PyObject_HasAttrString(a, "__array_interface__")) Py_RETURN_NOTIMPLEMENTED;
     // The reflected operator: the number takes the tensor's place.
-    const py::object left =
-        py::reinterpret_steal<py::object>(wrap(is_number(a) ? number(number_of(a)) : tensor_from_object(a, {}, true)));
-    tensor_of(left.ptr()).impl()->wrapped_number = is_number(a);  // still weak in type promotion
-    args[0] = left.ptr();
+    const Owned left(wrap(is_number(a) ? number(number_of(a)) : tensor_from_object(a, {}, true)));
+    tensor_of(left.get()).impl()->wrapped_number = is_number(a);  // still weak in type promotion
+    args[0] = left.get();
     return call_op(op_named<Name>(), args, 2, nullptr, true);
   });
 }
@@ -177,9 +176,8 @@ Py_ssize_t tensor_length(PyObject* self) {
 PyObject* tensor_iter(PyObject* self) {
   return guarded([&]() -> PyObject* {
     DLCORE_CHECK(tensor_of(self).dim() > 0, TypeError, "iteration over a 0-d tensor");
-    const py::object rows =
-        py::reinterpret_steal<py::object>(checked(call_op(op_named<"unbind">(), &self, 1, nullptr)));
-    return PyObject_GetIter(rows.ptr());
+    const Owned rows(checked(call_op(op_named<"unbind">(), &self, 1, nullptr)));
+    return PyObject_GetIter(rows.get());
   });
 }
 
@@ -188,8 +186,8 @@ Py_hash_t tensor_hash(PyObject* self) { return static_cast<Py_hash_t>(reinterpre
 // Written in Python (python/dlcore/_repr.py, _tensor.py), which replaces the slots' entries in the type's dictionary.
 PyObject* tensor_repr(PyObject* self) { return PyObject_CallMethod(self, "__repr__", nullptr); }
 int tensor_contains(PyObject* self, PyObject* element) {
-  const py::object found = py::reinterpret_steal<py::object>(PyObject_CallMethod(self, "__contains__", "O", element));
-  return found ? PyObject_IsTrue(found.ptr()) : -1;
+  const Owned found(PyObject_CallMethod(self, "__contains__", "O", element));
+  return found ? PyObject_IsTrue(found.get()) : -1;
 }
 
 PySequenceMethods sequence_methods = {};
@@ -251,7 +249,7 @@ int set(PyObject* self, PyObject* value, void*) {
 PyObject* get_grad_fn(const Tensor& t) {
   const Edge e = gradient_edge(t);
   if (!e.node) Py_RETURN_NONE;
-  return py::cast(GradientFunction{e.node, e.index}).release().ptr();
+  return wrap(GradientFunction{e.node, e.index});
 }
 
 void set_requires_grad(PyObject* self, PyObject* value) {
@@ -291,7 +289,7 @@ void set_data(PyObject* self, PyObject* value) {
 PyGetSetDef getset[] = {
     {"shape", get<[](const Tensor& t) { return wrap_size(t.sizes()); }>, nullptr, "The sizes.", nullptr},
     {"dtype", get<[](const Tensor& t) { return wrap(t.dtype()); }>, nullptr, "The element type.", nullptr},
-    {"device", get<[](const Tensor& t) { return py::cast(t.device()).release().ptr(); }>, nullptr, nullptr, nullptr},
+    {"device", get<[](const Tensor& t) { return wrap(t.device()); }>, nullptr, nullptr, nullptr},
     {"ndim", get<[](const Tensor& t) { return PyLong_FromLongLong(t.dim()); }>, nullptr, nullptr, nullptr},
     {"itemsize", get<[](const Tensor& t) { return PyLong_FromLongLong(item_size(t.dtype())); }>, nullptr, nullptr,
      nullptr},
@@ -356,7 +354,7 @@ PyObject* wrap(const TensorList& list) {
   return tuple;
 }
 
-void bind_tensor_type(py::module_& m) {
+void bind_tensor_type(PyObject* module) {
   fill_slots();
   PyTypeObject& t = tensor_type;
   t.tp_name = "dlcore.Tensor";
@@ -381,7 +379,7 @@ void bind_tensor_type(py::module_& m) {
   t.tp_iter = tensor_iter;
   t.tp_getset = getset;
   if (PyType_Ready(&t) < 0) throw_python_error();
-  m.attr("Tensor") = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(&t));
+  if (PyObject_SetAttrString(module, "Tensor", reinterpret_cast<PyObject*>(&t)) < 0) throw_python_error();
 }
 
 }  // namespace dlcore::bindings

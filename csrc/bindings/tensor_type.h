@@ -1,6 +1,7 @@
 #pragma once
 #include "autograd/node.h"
 #include "bindings/python.h"
+#include "dlcore/random.h"
 
 // The Python types of the library: Tensor, Size, dtype. Tensor is written against the C API (not pybind11's instance
 // machinery) so that one tensor has one Python object, subclasses work, and an op on a small tensor costs little.
@@ -41,6 +42,7 @@ struct GradientFunction {
   Ref<Node> node;
   int32_t index;
 };
+PyObject* wrap(GradientFunction f);
 
 Tensor tensor_from_array(PyObject* array, bool share);  // a numpy array (bindings/interop.cpp)
 // A tensor over memory that somebody else owns; `release` is called when nobody needs it any more.
@@ -48,17 +50,17 @@ Tensor over_memory(void* data, IntSpan sizes, IntSpan strides, DType dtype, bool
                    std::function<void()> release);
 
 Device device_of(PyObject* o);  // from "cpu", dlcore.device, or None
+bool is_device(PyObject* o);    // a dlcore.device
+PyObject* wrap(Device d);
+
+bool is_generator(PyObject* o);
+Generator* generator_of(PyObject* o);  // null for None
 
 // x[key], x[key] = value (bindings/indexing.cpp).
 PyObject* tensor_getitem(PyObject* self, PyObject* key);
 int tensor_setitem(PyObject* self, PyObject* key, PyObject* value);
 
-void bind_tensor_type(py::module_& m);
-void bind_types(py::module_& m);      // Size, dtype, device
-void bind_autograd(py::module_& m);   // backward, hooks, Function
-void bind_interop(py::module_& m);    // numpy, buffers
-void bind_generator(py::module_& m);  // Generator, seeds (random.cpp)
-void bind_dlpack(py::module_& m);
-void bind_module_base(py::module_& m);
+void bind_tensor_type(PyObject* module);
+void bind_module_base(PyObject* module);
 
 }  // namespace dlcore::bindings

@@ -1,13 +1,13 @@
 // Size, dtype, device, numbers, and tensors made from Python data.
-#include <pybind11/numpy.h>
-
-#include "bindings/op.h"
+#include "bindings/pybind.h"
 #include "core/half.h"
 #include "ops/internal.h"
 
 namespace dlcore::bindings {
 
 // ---- errors
+
+void throw_python_error() { throw py::error_already_set(); }
 
 void set_python_error() noexcept {
   try {
@@ -142,7 +142,7 @@ void ready_dtype(py::module_& m) {
   const std::pair<const char*, DType> aliases[] = {{"float", DType::Float32}, {"double", DType::Float64},
                                                    {"half", DType::Float16},  {"short", DType::Int16},
                                                    {"int", DType::Int32},     {"long", DType::Int64}};
-  for (auto [alias, type] : aliases) m.attr(alias) = py::reinterpret_steal<py::object>(wrap(type));
+  for (auto [alias, type] : aliases) m.attr(alias) = owned(wrap(type));
 }
 
 // ---- Python data -> tensors
@@ -300,15 +300,17 @@ bool is_integer(PyObject* o) {
 }
 
 int64_t integer_of(PyObject* o) {
-  const py::object index = py::reinterpret_steal<py::object>(checked(PyNumber_Index(o)));
+  const py::object index = owned(checked(PyNumber_Index(o)));
   const int64_t v = PyLong_AsLongLong(index.ptr());
   if (v == -1 && PyErr_Occurred()) throw_python_error();
   return v;
 }
 
+bool is_device(PyObject* o) { return py::isinstance<Device>(o); }
+PyObject* wrap(Device d) { return py::cast(d).release().ptr(); }
 Device device_of(PyObject* o) {
   if (o == Py_None) return {};
-  if (py::isinstance<Device>(o)) {
+  if (is_device(o)) {
     const Device d = py::cast<Device>(py::handle(o));
     DLCORE_CHECK(d.type == DeviceType::CPU, RuntimeError,
                  "device: this build of dlcore has no CUDA; build it with -DDLCORE_CUDA=ON to use device 'cuda'");
@@ -333,7 +335,7 @@ Tensor tensor_from_object(PyObject* o, std::optional<DType> dtype, bool share) {
   if (PyObject_CheckBuffer(o) || PyObject_HasAttrString(o, "__array__") || PyObject_HasAttrString(o, "__dlpack__"))
     return tensor_from_object(py::module_::import("numpy").attr("asarray")(py::handle(o)).ptr(), dtype, share);
   if (PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o)) {
-    const py::object list = py::reinterpret_steal<py::object>(checked(PySequence_List(o)));
+    const py::object list = owned(checked(PySequence_List(o)));
     return from_sequence(list.ptr(), dtype);
   }
   fail<TypeError>("tensor: cannot make a tensor from ", Py_TYPE(o)->tp_name);

@@ -1,5 +1,6 @@
 # Fails on what lets one ISA tier's code run where it must not: a weak symbol, of which the linker may keep this tier's
 # copy for the whole process, and an initializer, which runs before the CPU is checked.
+list(FILTER OBJECTS EXCLUDE REGEX "\\.gch$")  # CMake counts precompiled headers among the objects
 if(NOT OBJECTS)
   message(FATAL_ERROR "isa_leak: no object files to check")
 endif()
