@@ -15,6 +15,9 @@ def layers():
     yield "depthwise", nn.Conv2d(32, 32, 3, groups=32), (2, 32, 8, 9)
     yield "transposed", nn.ConvTranspose2d(32, 33, 3, stride=2), (2, 32, 6, 5)
     yield "1d", nn.Conv1d(32, 33, 3), (2, 32, 20)
+    reordered = nn.Conv2d(16, 33, 3)
+    reordered.weight.data = reordered.weight.data.contiguous(memory_format=d.channels_last)
+    yield "weights channels last", reordered, (2, 16, 9, 9)
 
 
 def add_by_data(w):

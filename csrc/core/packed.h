@@ -9,6 +9,7 @@ namespace dlcore {
 // What became of a tensor's elements at a certain time.
 struct DLCORE_API PackedForm {
   const void* address;  // of the first element
+  Dims strides;
   uint64_t version, unseen_writes;
   std::shared_ptr<const Workspace> memory;  // null while they were used only once
 
@@ -33,7 +34,7 @@ template <class Key, class F>
 std::shared_ptr<const Workspace> kept_packed(const Tensor& w, bool keep, const Key& key, int64_t bytes, const F& pack) {
   const TensorImpl& t = *w.impl();
   const std::shared_ptr<const PackedForm> last = t.storage->packed.load();
-  const bool kept = keep && t.contiguous && is_private(t);
+  const bool kept = keep && is_private(t);
   const auto* same = kept ? dynamic_cast<const PackedFor<Key>*>(last.get()) : nullptr;
   if (same && !(same->key == key && same->is_of(t))) same = nullptr;
   if (same && same->memory) return same->memory;

@@ -36,10 +36,10 @@ template <class F>
 void with_weights(const Tensor& w, bool keep, Conv2d g, ConvPass pass, const F& use) {
   const KernelTable& table = kernels();
   const int64_t bytes = table.conv2d_packed_size(g, pass);
-  const auto pack = [&](void* to) { table.conv2d_pack(g, pass, w.raw_data(), to); };
+  const auto pack = [&](void* to) { table.conv2d_pack(g, pass, contiguous(w).raw_data(), to); };
   const auto form = bytes ? kept_packed(w, keep, PackedKey{g, pass, &table}, bytes, pack) : nullptr;
   g.packed = form != nullptr;
-  use(g, form ? form->data() : w.raw_data());
+  use(g, form ? form->data() : contiguous(w).raw_data());
 }
 
 // The three products of a convolution, each linear in both of its tensors, so that their gradients are each other:
@@ -64,10 +64,12 @@ Tensor weight_gradient(const Tensor& x, const Tensor& dy, const Conv2d& g, Tenso
 }
 
 Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2d& g, bool relu) {
-  const Tensor x = to_layout(input, layout_of(g)), w = contiguous(weight), b = bias.defined() ? contiguous(bias) : bias;
+  const Tensor x = to_layout(input, layout_of(g)), b = bias.defined() ? contiguous(bias) : bias;
+  const bool graph = needs_graph(x, weight, b);
+  const Tensor w = graph ? contiguous(weight) : weight;
   Tensor y = new_tensor({g.n, g.oc, g.oh, g.ow}, layout_of(g), g.dtype);
   launch("conv2d", cost(g), [&] {
-    with_weights(w, !needs_graph(x, w, b), g, ConvPass::Forward, [&](Conv2d g, const void* filters) {
+    with_weights(w, !graph, g, ConvPass::Forward, [&](Conv2d g, const void* filters) {
       g.relu = relu;
       const Workspace scratch(kernels().conv2d_workspace(g, ConvPass::Forward));
       kernels().conv2d_forward(g, x.raw_data(), filters, b.defined() ? b.raw_data() : nullptr, y.raw_data(),
@@ -89,7 +91,7 @@ Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, const
 }
 
 Tensor conv_data(const Tensor& output, const Tensor& weight, const Conv2d& g, bool keep) {
-  const Tensor dy = to_layout(output, layout_of(g)), w = contiguous(weight);
+  const Tensor dy = to_layout(output, layout_of(g)), w = keep ? weight : contiguous(weight);
   Tensor dx = new_tensor({g.n, g.c, g.h, g.w}, layout_of(g), g.dtype);
   launch("conv2d_backward_data", cost(g), [&] {
     with_weights(w, keep, g, ConvPass::BackwardData, [&](const Conv2d& g, const void* filters) {
