@@ -167,7 +167,9 @@ class Depthwise {
     const TapRange inside = positions_inside(w);
     int64_t j = 0;
     for (; j < inside.from; ++j) one(j);
-    for (; several && j + kTogether <= inside.to; j += kTogether) {
+    // The last of them may overlap those before: the same values are written twice.
+    for (; several && inside.to - inside.from >= kTogether && j < inside.to; j += kTogether) {
+      j = least(j, inside.to - kTogether);
       t.x = source + w.source(w.first + j) * c;
       t.w = filter + w.tap_first * c;
       several(t, bias, at(j), w.out_step * c);
