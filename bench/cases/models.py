@@ -114,7 +114,9 @@ def mlp_inference(d):
 
 LAYOUTS = [{}, {"channels_last": True}]
 # A step of Adam may move a weight by lr for any rounding of a gradient near 0, but in the loss of the first steps that
-# stays in the order of the roundings of the longest sum, times the layers that it goes through.
+# stays in the order of the roundings of the longest sum, times the layers that it goes through. MobileNet needs 8 times
+# that: a ReLU that rounding turns on or off moves gradients of its small planes by percents. Both libraries are then as
+# far from float64 as from each other.
 row("mlp step", "MLP 8-64-64-4, batch 32", mlp_step, length=64 * 8, calls=STEPS)
 row("mlp inference", "MLP 8-64-64-4, batch 1", mlp_inference, length=64 * 4)
 for group, name, title, batch, size, length, options in [
