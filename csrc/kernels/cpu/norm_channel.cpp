@@ -119,12 +119,11 @@ struct ForwardPlan {
     });
   }
 
-  template <class Op>
-  void run(const ChannelNormForward& a, const Op& op) const {
+  void run(const ChannelNormForward& a, const ChunkPass& map) const {
     const Cut& cut = walk.cut;
     const auto moments = [&](int64_t segment, int64_t chunk, int64_t begin, int64_t end) {
-      walk.moments(op.x, segment, begin, end, partial.first(segment, chunk), partial.second(segment, chunk),
-                   reinterpret_cast<T*>(partial.third(segment, chunk)));
+      walk.moments(static_cast<const T*>(a.x), segment, begin, end, partial.first(segment, chunk),
+                   partial.second(segment, chunk), reinterpret_cast<T*>(partial.third(segment, chunk)));
     };
     const auto prepare = [&](int64_t begin, int64_t end) {
       if (!g.given) join(a, begin, end);
@@ -135,23 +134,23 @@ struct ForwardPlan {
       cut.each_chunk(false, [&](int64_t segment, int64_t chunk, int64_t begin, int64_t end) {
         if (!g.given) moments(segment, chunk, begin, end);
         prepare(segment * stats, (segment + 1) * stats);
-        walk.map(op, segment, begin, end);
+        map(segment, chunk, begin, end);
       });
       return;
     }
     if (!g.given) cut.each_chunk(false, moments);
     parallel_for(g.stats(), most<int64_t>(1, (1 << 14) / (cut.chunks * g.group)), prepare);
-    cut.each_chunk(!g.given,
-                   [&](int64_t segment, int64_t, int64_t begin, int64_t end) { walk.map(op, segment, begin, end); });
+    cut.each_chunk(!g.given, map);
   }
 
   void run(const ChannelNormForward& a) const {
     choose(a.residual != nullptr, [&](auto residual) {
       choose(g.relu, [&](auto relu) {
-        run(a, Forward<T, residual.value, relu.value>{{k.at[0], k.at[1], k.at[2]},
-                                                      static_cast<const T*>(a.x),
-                                                      static_cast<const T*>(a.residual),
-                                                      static_cast<T*>(a.y)});
+        const Forward<T, residual.value, relu.value> op{{k.at[0], k.at[1], k.at[2]},
+                                                        static_cast<const T*>(a.x),
+                                                        static_cast<const T*>(a.residual),
+                                                        static_cast<T*>(a.y)};
+        run(a, [&](int64_t segment, int64_t, int64_t begin, int64_t end) { walk.map(op, segment, begin, end); });
       });
     });
   }
@@ -283,22 +282,15 @@ struct BackwardPlan {
     });
   }
 
-  template <class Sums, class Map>
-  void run(const ChannelNormBackward& a, const Sums& sums_op, const Map& map_op) const {
+  void run(const ChannelNormBackward& a, const ChunkPass& sums, const ChunkPass& map) const {
     const Cut& cut = walk.cut;
     const bool sum = !g.given || a.dweight || a.dbias || a.dresidual;
     const auto before = [&](int64_t begin, int64_t end) {
       affine(g, a.mean, a.var, a.weight, a.bias, begin * g.group, end * g.group, k.at);
     };
-    const auto sums = [&](int64_t segment, int64_t chunk, int64_t begin, int64_t end) {
-      walk.sums(sums_op, segment, begin, end, partial.first(segment, chunk), partial.second(segment, chunk));
-    };
     const auto prepare = [&](int64_t begin, int64_t end) {
       if (sum) join(a, begin, end);
       coefficients(a, begin, end);
-    };
-    const auto map = [&](int64_t segment, int64_t, int64_t begin, int64_t end) {
-      walk.map(map_op, segment, begin, end);
     };
     if (cut.whole) {
       const int64_t stats = g.stats() / cut.segments;
@@ -322,12 +314,18 @@ struct BackwardPlan {
     const AffineArrays<T> affine{k.at[0], k.at[1], k.at[2]};
     const T *x = static_cast<const T*>(a.x), *dy = static_cast<const T*>(a.dy), *y = static_cast<const T*>(a.y);
     T *dx = static_cast<T*>(a.dx), *dresidual = static_cast<T*>(a.dresidual);
-    const BackwardSums<T, S> sums{{affine, x, dy, y}, dresidual};
+    const BackwardSums<T, S> op{{affine, x, dy, y}, dresidual};
+    const auto sums = [&](int64_t segment, int64_t chunk, int64_t begin, int64_t end) {
+      walk.sums(op, segment, begin, end, partial.first(segment, chunk), partial.second(segment, chunk));
+    };
     choose(g.given, [&](auto given) {
+      const auto run_map = [&](const auto& op) {
+        run(a, sums, [&](int64_t segment, int64_t, int64_t begin, int64_t end) { walk.map(op, segment, begin, end); });
+      };
       if (S == Sign::Y && dresidual)  // the first pass leaves there what the second one needs
-        run(a, sums, BackwardMap<T, Sign::None, given.value>{{affine, x, dresidual, y}, l.at[0], l.at[1], l.at[2], dx});
+        run_map(BackwardMap<T, Sign::None, given.value>{{affine, x, dresidual, y}, l.at[0], l.at[1], l.at[2], dx});
       else
-        run(a, sums, BackwardMap<T, S, given.value>{{affine, x, dy, y}, l.at[0], l.at[1], l.at[2], dx});
+        run_map(BackwardMap<T, S, given.value>{{affine, x, dy, y}, l.at[0], l.at[1], l.at[2], dx});
     });
   }
   void run(const ChannelNormBackward& a) const {

@@ -14,6 +14,22 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
+// A reference to the work on one chunk: (segment, chunk's number, first unit, one behind the last). What only says in
+// which order chunks are worked on takes this, and is compiled once for all ops.
+struct ChunkPass {
+  const void* body;
+  void (*call)(const void* body, int64_t segment, int64_t chunk, int64_t begin, int64_t end);
+
+  template <class F>
+  ChunkPass(const F& f)
+      : body(&f), call([](const void* body, int64_t segment, int64_t chunk, int64_t begin, int64_t end) {
+          (*static_cast<const F*>(body))(segment, chunk, begin, end);
+        }) {}
+  void operator()(int64_t segment, int64_t chunk, int64_t begin, int64_t end) const {
+    call(body, segment, chunk, begin, end);
+  }
+};
+
 // How the work is cut, from the shape alone. A segment's statistics depend on nothing outside it. Its units (elements
 // of planes, or rows) come in chunks, unless there are many segments and each stays in the cache between the pass for
 // statistics and the pass that uses them.
@@ -31,10 +47,8 @@ struct Cut {
     chunks = ceil_div(units, chunk);
     grain = most<int64_t>(1, kChunk / (chunk * unit_elements));
   }
-  // use(segment, chunk's number, first unit, one behind the last) for all; `backwards` begins with what the pass
-  // before read last.
-  template <class F>
-  void each_chunk(bool backwards, const F& use) const {
+  // `backwards` begins with what the pass before read last.
+  void each_chunk(bool backwards, const ChunkPass& use) const {
     const int64_t n = segments * chunks;
     parallel_for(n, grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
