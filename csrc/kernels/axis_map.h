@@ -37,7 +37,7 @@ struct Image {
 struct MaxWindows {
   Image image;
   int64_t taps_h, taps_w;
-  DType argmax;  // UInt8, Int16 (read as unsigned) or Int32
+  DType argmax;  // UInt8 or Int32
 };
 
 }  // namespace dlcore::kernel

@@ -19,7 +19,7 @@ struct Pool2d {
   int64_t planes, h, w, oh, ow;  // x: (planes, h, w, inner), y: (planes, oh, ow, inner), contiguous
   int64_t kh, kw, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
   int64_t inner = 1;
-  // max_pool2d: what argmax is stored in: UInt8, Int16 (read as unsigned) or Int32.
+  // max_pool2d: what argmax is stored in: UInt8 or Int32.
   DType argmax = DType::UInt8;
   // avg_pool2d: the divisor where it is not 0; otherwise the window's elements, with or without those in the padding.
   int64_t divisor = 0;
@@ -27,8 +27,6 @@ struct Pool2d {
 };
 
 // Kernels need pool2d_workspace(g) bytes of scratch, 64-byte aligned. The smallest dtype for argmax:
-inline DType argmax_dtype(int64_t taps) {
-  return taps <= 1 << 8 ? DType::UInt8 : taps <= 1 << 16 ? DType::Int16 : DType::Int32;
-}
+inline DType argmax_dtype(int64_t taps) { return taps <= 1 << 8 ? DType::UInt8 : DType::Int32; }
 
 }  // namespace dlcore::kernel

@@ -165,9 +165,7 @@ TEST(AxisMap, MaxWindows) {
       check_max<float>(t, tier, DType::UInt8);
       check_max<double>(t, tier, DType::UInt8);
       check_max<int64_t>(t, tier, DType::UInt8);
-      check_max<float>(t, tier, DType::Int16);
       check_max<float>(t, tier, DType::Int32);
-      check_max<double>(t, tier, DType::Int16);
       check_max<double>(t, tier, DType::Int32);
     });
 }

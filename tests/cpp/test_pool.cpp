@@ -83,14 +83,8 @@ struct Buffers {
     for (T& v : dy) v = static_cast<T>(u(rng) / (std::is_integral_v<T> ? 1 : 7.0));
   }
   int64_t tap(int64_t o) const {
-    switch (g.argmax) {
-      case DType::UInt8:
-        return reinterpret_cast<const uint8_t*>(argmax.data())[o];
-      case DType::Int16:
-        return reinterpret_cast<const uint16_t*>(argmax.data())[o];
-      default:
-        return reinterpret_cast<const int32_t*>(argmax.data())[o];
-    }
+    return g.argmax == DType::UInt8 ? reinterpret_cast<const uint8_t*>(argmax.data())[o]
+                                    : reinterpret_cast<const int32_t*>(argmax.data())[o];
   }
 };
 

@@ -19,8 +19,6 @@ DLCORE_INLINE Bits<T, N> load_narrow(const I* p) {
 #if defined(__AVX512F__)
   if constexpr (N * to == 64 && from == 1 && to == 4)
     return (Bits<T, N>)_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  else if constexpr (N * to == 64 && from == 2 && to == 4)
-    return (Bits<T, N>)_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   else if constexpr (N * to == 64 && from == 1 && to == 8)
     return (Bits<T, N>)_mm512_cvtepu8_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
   else
@@ -28,8 +26,6 @@ DLCORE_INLINE Bits<T, N> load_narrow(const I* p) {
 #if defined(__AVX2__)
       if constexpr (N * to == 32 && from == 1 && to == 4)
     return (Bits<T, N>)_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
-  else if constexpr (N * to == 32 && from == 2 && to == 4)
-    return (Bits<T, N>)_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   else
 #endif
   {
@@ -44,8 +40,6 @@ DLCORE_INLINE void store_narrow(Bits<T, N> x, I* p) {
 #if defined(__AVX512F__)
   if constexpr (N * from == 64 && from == 4 && to == 1)
     return _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8((__m512i)x));
-  else if constexpr (N * from == 64 && from == 4 && to == 2)
-    return _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16((__m512i)x));
   else if constexpr (N * from == 64 && from == 8 && to == 1)
     return _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm512_cvtepi64_epi8((__m512i)x));
   else
@@ -104,14 +98,7 @@ DLCORE_INLINE void typed(DType dtype, const F& f) {
 // f(I) for the numbers of taps.
 template <class F>
 DLCORE_INLINE void typed_argmax(DType dtype, const F& f) {
-  switch (dtype) {
-    case DType::UInt8:
-      return f(uint8_t{});
-    case DType::Int16:
-      return f(uint16_t{});
-    default:
-      return f(int32_t{});
-  }
+  dtype == DType::UInt8 ? f(uint8_t{}) : f(int32_t{});
 }
 
 }  // namespace

@@ -99,7 +99,7 @@ struct PlaneWalk {
   }
 
   template <class K>
-  void run(const K& kernel, const Part& part) const {
+  [[gnu::noinline]] void run(const K& kernel, const Part& part) const {
     const int64_t source_row = (part.w.last - part.w.first) * L, target_row = (part.w.to - part.w.from) * L;
     const Place place{-part.h.first * source_row - part.w.first * L, source_row,
                       -part.h.from * target_row - part.w.from * L, target_row};
@@ -109,7 +109,7 @@ struct PlaneWalk {
 
   // The sources of a part, elements or taps, to scratch: turned[place L + plane].
   template <class E, class Turned>
-  void turn_in(const Part& part, const E* planes, Turned* turned) const {
+  [[gnu::noinline]] void turn_in(const Part& part, const E* planes, Turned* turned) const {
     const E* from[L];
     for (int64_t p = 0; p < L; ++p)
       from[p] = planes + (part.plane + least(p, part.planes - 1)) * walk.h.sources * walk.w.sources;
@@ -132,7 +132,7 @@ struct PlaneWalk {
   }
   // The targets of a part from there to their planes.
   template <class E, class Turned>
-  void turn_out(const Part& part, const Turned* turned, E* planes) const {
+  [[gnu::noinline]] void turn_out(const Part& part, const Turned* turned, E* planes) const {
     const int64_t size = walk.h.targets * walk.w.targets;
     each_run(walk.w.targets, part.h.from, part.h.to, part.w.from, part.w.to, [&](int64_t start, int64_t n) {
       E* to = planes + part.plane * size + start;
