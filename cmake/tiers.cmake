@@ -18,13 +18,6 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
   endif()
 endif()
 
-# Under sanitizers the matrix engine's register tiles, arrays of vectors, take the compiler minutes: every access would
-# be checked in line, twice.
-if(DLCORE_SANITIZE)
-  set_source_files_properties(kernels/cpu/gemm.cpp kernels/cpu/conv.cpp PROPERTIES
-    COMPILE_OPTIONS "-fno-sanitize=undefined;--param=asan-instrumentation-with-call-threshold=0")
-endif()
-
 function(dlcore_add_tiers target)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/kernels/cpu/*.cpp")
   foreach(tier IN LISTS DLCORE_TIERS)
@@ -36,9 +29,14 @@ function(dlcore_add_tiers target)
       ${DLCORE_TIER_FLAGS_${tier}} -ffp-contract=off -fwrapv -fno-math-errno -fno-trapping-math
       $<$<NOT:$<CONFIG:Release>>:-O2> -fno-lto)
     set_target_properties(${object} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)
-    if(NOT DLCORE_SANITIZE)  # where some files have options of their own
-      target_precompile_headers(${object} PRIVATE kernels/cpu/simd.h core/parallel.h kernels/list.h)
+    target_precompile_headers(${object} PRIVATE kernels/cpu/simd.h core/parallel.h kernels/list.h)
+    # Checks in line at every access to an array of registers take the compiler minutes: ASan's are calls here. The tiers
+    # share their source, so that UBSan needs to see one of them.
+    set(sanitize --param=asan-instrumentation-with-call-threshold=0)
+    if(NOT tier STREQUAL baseline)
+      list(APPEND sanitize -fno-sanitize=undefined)
     endif()
+    set_target_properties(${object} PROPERTIES SANITIZE_OPTIONS "${sanitize}")
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${object}>)
   endforeach()
   string(JOIN "," compiled ${DLCORE_TIERS})
