@@ -49,6 +49,8 @@ BARS = {
     "lstm": ("LSTM, steps 20..100, batch 1..64, hidden 64..512, inference and with backward", 1.25, 0.95),
     "gru and rnn": ("GRU and RNN, the same", 2.4, 1.3),
     "recurrent, other": ("recurrent layers on packed sequences, with projections, in float64", 4.0, 2.0),
+    "attention": ("attention, dense and causal, 50..4096 rows, 32..128 columns, forward and with backward", 1.25, 1.0),
+    "attention, other": ("attention with dropout, in 3 dimensions, with values of another size, the same", 2.5, 1.3),
     "pooling": ("pooling, forward and with backward", 3.0, 1.2),
     "image": ("padding, resampling, sampling at points, unfolding, forward and with backward", 1.0, None),
 }
@@ -65,6 +67,8 @@ def check_equal(row, mine, theirs) -> None:
     assert len(mine) == len(theirs), f"{len(mine)} results, PyTorch has {len(theirs)}"
     for a, b in zip(mine, theirs):
         assert a.shape == b.shape and a.dtype == b.dtype, f"{a.dtype}{a.shape}, PyTorch has {b.dtype}{b.shape}"
+        if row.random:
+            continue
         if a.dtype.kind != "f":
             assert np.array_equal(a, b), "results differ"
         elif a.size:

@@ -28,6 +28,7 @@ class Row:
     layout: dict = field(default_factory=dict)  # keyword arguments of make for dlcore
     torch_layouts: list[dict] = field(default_factory=lambda: [{}])  # the same for PyTorch, whose best one counts
     others: dict = field(default_factory=dict)  # name: make of another library, only timed, where it is installed
+    random: bool = False  # numbers are drawn: only shapes and dtypes of the results are compared
     calls: int = 1  # calls before results are compared: training steps
 
 
@@ -52,7 +53,7 @@ def load() -> list[Row]:
     two libraries must not meet in one function: each gets its own, as a program that uses one of them has.
     """
     ROWS.clear()
-    for module in ("matmul", "large", "small", "models", "conv", "norm", "pool", "image", "rnn"):
+    for module in ("matmul", "large", "small", "models", "conv", "norm", "pool", "image", "rnn", "attention"):
         sys.modules.pop(f"{__name__}.{module}", None)
         importlib.import_module(f"{__name__}.{module}")
     return list(ROWS)

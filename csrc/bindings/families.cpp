@@ -5,6 +5,7 @@ namespace dlcore::bindings {
 // Each family's ops are bound in the file of its name.
 void bind_linalg(Ops& ops);
 void bind_einsum(Ops& ops);
+void bind_attention(Ops& ops);
 void bind_activations(Ops& ops);
 void bind_elementwise(Ops& ops);
 void bind_image(Ops& ops);
@@ -24,6 +25,7 @@ void bind_families(Ops& ops) {
   bind_linalg(ops);
   bind_einsum(ops);
   bind_elementwise(ops);
+  bind_attention(ops);
   bind_activations(ops);
   bind_image(ops);
   bind_indexing(ops);

@@ -1,6 +1,7 @@
 #pragma once
 // The list of kernels. It declares the table that each tier fills, and tests walk it to see that none is missing.
 // A kernel is a plain function over raw pointers; its arguments are described in the header of its family.
+#include "kernels/attention.h"
 #include "kernels/axis_map.h"
 #include "kernels/conv.h"
 #include "kernels/elementwise.h"
@@ -116,6 +117,10 @@ namespace dlcore {
   KERNEL(rnn_workspace, int64_t(const kernel::Rnn&, bool backward))                                                   \
   KERNEL(rnn_forward, void(const kernel::Rnn&, const kernel::RnnForward&, void* workspace))                           \
   KERNEL(rnn_backward, void(const kernel::Rnn&, const kernel::RnnBackward&, void* workspace))                         \
+  /* attention: kernels/attention.h, kernels/cpu/attention*; with scratch of attention_workspace bytes */             \
+  KERNEL(attention_workspace, int64_t(const kernel::Attention&, bool backward))                                       \
+  KERNEL(attention_forward, void(const kernel::Attention&, void* workspace))                                          \
+  KERNEL(attention_backward, void(const kernel::Attention&, const kernel::AttentionBackward&, void* workspace))       \
   /* optimizer steps: kernels/optim.h, kernels/cpu/optim.cpp */                                                       \
   KERNEL(sgd_step, void(const kernel::Sgd&))                                                                          \
   KERNEL(adam_step, void(const kernel::Adam&))                                                                        \

@@ -30,6 +30,7 @@ FAMILIES = (
     "image",
     "norm",
     "recurrent",
+    "attention",
 )
 
 

@@ -1,6 +1,7 @@
 #pragma once
 // Every op, one header a family.
 #include "dlcore/ops/activation.h"
+#include "dlcore/ops/attention.h"
 #include "dlcore/ops/comparison.h"
 #include "dlcore/ops/creation.h"
 #include "dlcore/ops/elementwise.h"

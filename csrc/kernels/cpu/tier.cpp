@@ -4,6 +4,7 @@ namespace dlcore::kernel::DLCORE_TIER {
 
 // Each family fills its own part of the table.
 void fill_arg(KernelTable& t);
+void fill_attention(KernelTable& t);
 void fill_conv(KernelTable& t);
 void fill_elementwise(KernelTable& t);
 void fill_gemm(KernelTable& t);
@@ -32,6 +33,7 @@ void fill_tiles(KernelTable& t);
 
 void fill_tier(KernelTable& t) {
   fill_arg(t);
+  fill_attention(t);
   fill_conv(t);
   fill_elementwise(t);
   fill_gemm(t);
