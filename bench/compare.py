@@ -51,6 +51,11 @@ BARS = {
     "recurrent, other": ("recurrent layers on packed sequences, with projections, in float64", 4.0, 2.0),
     "attention": ("attention, dense and causal, 50..4096 rows, 32..128 columns, forward and with backward", 1.25, 1.0),
     "attention, other": ("attention with dropout, in 3 dimensions, with values of another size, the same", 2.5, 1.3),
+    "attention, window": (
+        "attention in a window of 257 of 4096, PyTorch's by a dense mask, with backward",
+        10,
+        None,
+    ),
     "pooling": ("pooling, forward and with backward", 3.0, 1.2),
     "image": ("padding, resampling, sampling at points, unfolding, forward and with backward", 1.0, None),
 }

@@ -62,3 +62,24 @@ for lead, rows, depth, width, options in [
     text += " dropout" if "dropout_p" in options else ""
     text += " causal" if "is_causal" in options else ""
     add("attention, other", text, lead, rows, rows, depth, width, **options)
+
+
+def window(rows, reach):
+    """Neighbours up to `reach` away: for dlcore as structure, for PyTorch as a dense mask."""
+
+    def with_backward(d):
+        x = [d.tensor(values(1, 4, rows, 64, seed=str(i)), requires_grad=True) for i in range(3)]
+        dy = d.tensor(values(1, 4, rows, 64, seed="dy"))
+        if d.__name__ == "dlcore":
+            from dlcore.nn.attention import SlidingWindow, attention
+
+            return lambda: d.autograd.grad(attention(*x, SlidingWindow(reach, reach)), x, dy)
+        at = d.arange(rows)
+        mask = (at[:, None] - at).abs() <= reach
+        f = d.nn.functional.scaled_dot_product_attention
+        return lambda: d.autograd.grad(f(*x, attn_mask=mask), x, dy)
+
+    return with_backward
+
+
+row("attention, window", "b1 h4 s4096 d64 window 257, and backward", window(4096, 128), length=64 * 257)

@@ -4,6 +4,7 @@
 
 #include "core/allocator.h"
 #include "core/launch.h"
+#include "dlcore/ops/attention_mask.h"
 #include "dlcore/random.h"
 #include "kernels/registry.h"
 #include "ops/attention_mask.h"
@@ -87,6 +88,7 @@ Tensor new_like(const Tensor& x, const Dims& sizes) {
 // The kernel's arguments, and what they point to.
 struct Arguments {
   Matrices q, k, v, y, mask;
+  std::vector<int64_t> list;
   kernel::Attention a{};
 
   Arguments(const Problem& p, const Tensor& out, const Tensor& lse)
@@ -98,7 +100,8 @@ struct Arguments {
     a.seed = p.random.seed, a.offset = p.random.offset;
     a.q = q.get(), a.k = k.get(), a.v = v.get(), a.y = y.get();
     a.lse = lse.raw_data();
-    a.blocks = p.pairs->blocks();
+    list = p.pairs->lists_of(a.planes);
+    a.blocks = p.pairs->blocks(list);
     if (p.mask.defined()) {
       mask = Matrices(p.mask, p.q_lead);
       const kernel::AttentionMatrices m = mask.get();
@@ -176,12 +179,21 @@ Tensor dropout_factors(Problem p) {
   return mul(to_dtype(gt(forward(p).y, number(0)), p.q.dtype()), number(1 / (1 - p.dropout)));
 }
 
+// Which pairs take part, to broadcast to s.
+Tensor dense_pairs(const Problem& p) {
+  Dims sizes(p.q_lead.size() + 2, 1);
+  sizes[0] = p.pairs->lists();
+  const int64_t n = sizes.size();
+  sizes[n - 2] = p.queries(), sizes[n - 1] = p.keys();
+  return reshape(p.pairs->dense(), sizes);
+}
+
 // The same in plain ops, which can be differentiated again.
 AttentionGradients composed_backward(const Problem& p, const Tensor& dy) {
   const auto spread = [&](const Tensor& x) { return p.group > 1 ? repeat_interleave(x, p.group, -3) : x; };
   const Tensor k = spread(p.k), v = spread(p.v), minus_infinity = number(-INFINITY);
   Tensor s = matmul(p.q, mT(k)) * p.scale;
-  if (p.restricted) s = where(p.pairs->dense(), s, minus_infinity);
+  if (p.restricted) s = where(dense_pairs(p), s, minus_infinity);
   if (p.mask.defined()) s = p.mask.dtype() == DType::Bool ? where(p.mask, s, minus_infinity) : s + p.mask;
   const Tensor excluded = eq(s, minus_infinity), none = all(excluded, IntSpan{-1}, true);
   const Tensor weights = masked_fill(softmax(masked_fill(s, none, number(0)), -1), excluded, number(0));
@@ -253,34 +265,27 @@ Tensor prepared_mask(const Problem& p, const Tensor& mask, DType dtype) {
   return expand(plain ? m : contiguous(m), full);
 }
 
-}  // namespace
-
-Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value,
-                                    const Tensor& attn_mask, double dropout_p, bool is_causal,
-                                    std::optional<double> scale, bool enable_gqa) {
-  check_inputs(query, key, value, dropout_p);
-  DLCORE_CHECK(!(is_causal && attn_mask.defined()), RuntimeError, kOp,
-               ": attn_mask must not be given together with is_causal");
-  const DType dtype = query.dtype(), compute = compute_dtype(dtype);
-  const auto prepared = [&](const Tensor& x) { return with_rows(to_dtype(x, compute)); };
+// All but mask, pairs and dropout.
+Problem problem_of(const Tensor& query, const Tensor& key, const Tensor& value, std::optional<double> scale,
+                   bool enable_gqa) {
+  const auto prepared = [&](const Tensor& x) { return with_rows(to_dtype(x, compute_dtype(x.dtype()))); };
   Problem p;
   p.q = prepared(query), p.k = prepared(key), p.v = prepared(value);
   if (enable_gqa) share_heads(p);
   p.q_lead = p.k_lead = common_lead({&p.q, &p.k, &p.v}, p.group > 1 ? 3 : 2);
   if (p.group > 1) p.q_lead.push_back(p.q.size(-3)), p.k_lead.push_back(p.k.size(-3));
-  const int64_t queries = p.queries(), keys = p.keys();
   p.scale = scale ? *scale : 1 / std::sqrt(static_cast<double>(p.depth()));
-  if (attn_mask.defined()) p.mask = prepared_mask(p, attn_mask, dtype);
-  p.pairs = std::make_shared<AttentionPairs>(is_causal ? AttentionPairs::band(queries, keys, -queries, 0)
-                                                       : AttentionPairs::all(queries, keys));
-  p.restricted = is_causal;
-  p.dropout = dropout_p;
-  if (dropout_p > 0) {
-    const int64_t words = 4 * kernel::kRandomCounters, blocks = (keys + words - 1) / words;
-    const int64_t counters = checked_numel(kOp, shape(p.q_lead, queries, blocks)) * kernel::kRandomCounters;
+  return p;
+}
+
+Tensor attend(Problem p, AttentionPairs pairs, double dropout, DType dtype) {
+  p.pairs = std::make_shared<AttentionPairs>(std::move(pairs));
+  p.dropout = dropout;
+  if (dropout > 0) {
+    const int64_t words = 4 * kernel::kRandomCounters, blocks = (p.keys() + words - 1) / words;
+    const int64_t counters = checked_numel(kOp, shape(p.q_lead, p.queries(), blocks)) * kernel::kRandomCounters;
     p.random = default_generator().reserve(static_cast<uint64_t>(counters));
   }
-
   Result r = forward(p);
   record(kOp, r.y, {p.q, p.k, p.v, p.mask},
          [p, q = Saved(p.q), k = Saved(p.k), v = Saved(p.v), mask = Saved(p.mask), y = Saved::output(r.y),
@@ -296,6 +301,32 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
            g.set(3, [&] { return d.mask; });
          });
   return to_dtype(r.y, dtype);
+}
+
+}  // namespace
+
+Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value,
+                                    const Tensor& attn_mask, double dropout_p, bool is_causal,
+                                    std::optional<double> scale, bool enable_gqa) {
+  check_inputs(query, key, value, dropout_p);
+  DLCORE_CHECK(!(is_causal && attn_mask.defined()), RuntimeError, kOp,
+               ": attn_mask must not be given together with is_causal");
+  Problem p = problem_of(query, key, value, scale, enable_gqa);
+  if (attn_mask.defined()) p.mask = prepared_mask(p, attn_mask, query.dtype());
+  p.restricted = is_causal;
+  const int64_t queries = p.queries(), keys = p.keys();
+  return attend(std::move(p),
+                is_causal ? AttentionPairs::band(queries, keys, -queries, 0) : AttentionPairs::all(queries, keys),
+                dropout_p, query.dtype());
+}
+
+Tensor structured_attention(const Tensor& query, const Tensor& key, const Tensor& value, IntSpan program,
+                            const TensorList& data, double dropout_p, std::optional<double> scale, bool enable_gqa) {
+  check_inputs(query, key, value, dropout_p);
+  Problem p = problem_of(query, key, value, scale, enable_gqa);
+  p.restricted = true;
+  AttentionPairs pairs = read_pairs({p.queries(), p.keys(), p.q_lead.empty() ? 1 : p.q_lead[0]}, program, data);
+  return attend(std::move(p), std::move(pairs), dropout_p, query.dtype());
 }
 
 }  // namespace dlcore

@@ -46,6 +46,7 @@ from .activation import (
     softmin,
     threshold,
 )
+from .attention import multi_head_attention_forward
 from .conv import conv1d, conv2d, conv2d_act, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .dropout import (
     alpha_dropout,
@@ -178,6 +179,7 @@ __all__ = [
     "max_unpool3d",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
     "nll_loss",
     "one_hot",
     "pad",
