@@ -76,7 +76,9 @@ struct Forward : Layer<T, C> {
       end = chunk_end(s);
       for (int d = 0; d < g.directions; ++d) multiply_input(d, s, end);
       grid.run((end - s) * phases, g.batch, [&](int64_t i, int d, int64_t b0, int64_t b1, int64_t member) {
-        i % phases ? project(d, s + i / phases, b0, b1, member) : step(d, s + i / phases, b0, b1, member);
+        if constexpr (C == RnnCell::Lstm)
+          if (i % phases) return project(d, s + i / phases, b0, b1, member);
+        step(d, s + i / phases, b0, b1, member);
       });
     }
     for (int d = 0; d < g.directions && (f.hn || (f.cn && g.keep)); ++d) final_states(d);
@@ -252,7 +254,9 @@ struct Backward : Layer<T, C> {
     // After the last (first) step comes one that gives dh0 alone.
     grid.run(g.steps * phases + 1, g.batch, [&](int64_t i, int d, int64_t b0, int64_t b1, int64_t member) {
       const int64_t s = g.steps - 1 - i / phases;
-      i % phases ? project(d, s, b0, b1, member) : step(d, s, b0, b1, member);
+      if constexpr (C == RnnCell::Lstm)
+        if (i % phases) return project(d, s, b0, b1, member);
+      step(d, s, b0, b1, member);
     });
     for (int d = 0; d < g.directions; ++d) products(d);
   }
@@ -275,20 +279,19 @@ struct Backward : Layer<T, C> {
     const int64_t j0 = grid.first(member, panels), j1 = grid.first(member + 1, panels);
     const T* dhn = this->state(static_cast<const T*>(a.dhn), d, g.batch, out, 0);
     const int64_t row = s < 0 ? 0 : this->row(d, s);
-    const auto finish = [&](const T* last) __attribute__((always_inline)) {
-      return [&, last](int64_t b, int64_t unit, int64_t n, const T* sums) __attribute__((always_inline)) {
-        V grad = V::load(sums);
-        if (last) grad += V::load(last + b * out + unit, n);
-        if (a.dy) grad += V::load(static_cast<const T*>(a.dy) + (row + b) * this->y_row + d * out + unit, n);
-        dh[d] ? grad.store(dh[d] + (row + b) * out + unit, n) : cell(d, s, b, unit, n, grad);
-      };
-    };
     const auto ahead = [&](int64_t b, int64_t unit) __attribute__((always_inline)) {
       if (a.dy) fetch(static_cast<const T*>(a.dy) + (row + b) * this->y_row + d * out + unit);
       if (!dh[d]) fetch_cell(d, s, b, unit);
     };
-    multiply<1>(w_hh[d], gates, out, b0, both, j0, j1, ahead, finish(nullptr));
-    multiply<1>(w_hh[d], Rows<T>{nullptr, 0}, out, both, least(b1, here), j0, j1, kNothing, finish(dhn));
+    for (const bool ended : {false, true})
+      multiply<1>(w_hh[d], ended ? Rows<T>{nullptr, 0} : gates, out, ended ? both : b0, ended ? least(b1, here) : both,
+                  j0, j1, ahead, [&](int64_t b, int64_t unit, int64_t n, const T* sums) __attribute__((always_inline)) {
+                    V grad = V::load(sums);
+                    if (ended && dhn) grad += V::load(dhn + b * out + unit, n);
+                    if (a.dy)
+                      grad += V::load(static_cast<const T*>(a.dy) + (row + b) * this->y_row + d * out + unit, n);
+                    dh[d] ? grad.store(dh[d] + (row + b) * out + unit, n) : cell(d, s, b, unit, n, grad);
+                  });
     if (!a.dh0) return;
     multiply<1>(w_hh[d], gates, out, both, least(b1, after), j0, j1, kNothing,
                 [&](int64_t b, int64_t unit, int64_t n, const T* sums) {
@@ -386,19 +389,16 @@ struct Backward : Layer<T, C> {
 
 // ---- weights as forward reads them
 
-template <class T, RnnCell C>
+template <class T>
 struct Packing {
-  static constexpr int G = Cell<C>::kGates;
   static constexpr int64_t L = kLanes<T>;
   const Rnn& g;
   RnnWeight which;
 
-  Packing(const Rnn& g, RnnWeight which, void*) : g(g), which(which) {}
-
   Gemm input_product(const void* w) const {
     Gemm p{};
     p.dtype = g.dtype;
-    p.n = G * g.hidden, p.k = g.input;
+    p.n = g.gates() * g.hidden, p.k = g.input;
     p.b = w, p.b_row = 1, p.b_col = g.input;
     p.c_row = p.n, p.c_col = 1;
     return p;
@@ -410,7 +410,7 @@ struct Packing {
       case RnnWeight::Input:
         return gemm_packed_b_size(input_product(nullptr));
       case RnnWeight::Recurrent:
-        return G * Strips<T>::strips(g.hidden) * L * g.out() * item;
+        return g.gates() * Strips<T>::strips(g.hidden) * L * g.out() * item;
       default:
         return Strips<T>::strips(g.projection) * L * g.hidden * item;
     }
@@ -422,7 +422,7 @@ struct Packing {
       case RnnWeight::Input:
         return gemm_pack_b(input_product(w), to);
       case RnnWeight::Recurrent:
-        for (int gate = 0; gate < G; ++gate)
+        for (int64_t gate = 0; gate < g.gates(); ++gate)
           Strips<T>{strips, g.out()}.pack(gate * Strips<T>::strips(g.hidden), g.hidden, w + gate * g.hidden * g.out(),
                                           g.out(), 1);
         return;
@@ -462,14 +462,14 @@ DLCORE_INLINE void typed(const Rnn& g, const A& a, void* workspace, const F& f) 
 }
 
 int64_t rnn_packed_size(const Rnn& g, RnnWeight which) {
-  int64_t bytes = 0;
-  typed<Packing>(g, which, nullptr, [&](const auto& packing) { bytes = packing.size(); });
-  return bytes;
+  return g.dtype == DType::Float64 ? Packing<double>{g, which}.size() : Packing<float>{g, which}.size();
 }
 
 void rnn_pack(const Rnn& g, RnnWeight which, const void* w, void* to) {
-  typed<Packing>(g, which, nullptr,
-                 [&]<class T, RnnCell C>(const Packing<T, C>& packing) { packing.pack(static_cast<const T*>(w), to); });
+  if (g.dtype == DType::Float64)
+    Packing<double>{g, which}.pack(static_cast<const double*>(w), to);
+  else
+    Packing<float>{g, which}.pack(static_cast<const float*>(w), to);
 }
 
 int64_t rnn_workspace(const Rnn& g, bool backward) {

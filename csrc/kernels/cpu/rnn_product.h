@@ -28,7 +28,7 @@ struct Strips {
   DLCORE_INLINE const T* at(int64_t strip) const { return data + strip * k * kLanes<T>; }
 
   // From w[column * along + p * depth].
-  void pack(int64_t first, int64_t columns, const T* w, int64_t along, int64_t depth) const {
+  [[gnu::noinline]] void pack(int64_t first, int64_t columns, const T* w, int64_t along, int64_t depth) const {
     constexpr int kGroup = 8;
     const int64_t n = strips(columns);
     const int64_t grain = most(1, (int64_t{1} << 15) / (kGroup * kLanes<T> * most(1, k)));

@@ -15,6 +15,18 @@ constexpr int64_t kBytesPerRow = int64_t{1} << 16;  // more where W_hh, which ea
 constexpr double kStepFlops = 2e5;                  // a step worth meeting for
 constexpr int64_t kMembers = 16;
 
+// A reference to what a step does: (step, direction, first row, end row, member).
+struct Step {
+  const void* body;
+  void (*call)(const void* body, int64_t s, int d, int64_t b0, int64_t b1, int64_t member);
+
+  template <class F>
+  Step(const F& f)
+      : body(&f), call([](const void* body, int64_t s, int d, int64_t b0, int64_t b1, int64_t member) {
+          (*static_cast<const F*>(body))(s, d, b0, b1, member);
+        }) {}
+};
+
 // How the steps of a layer are cut: each direction's rows into blocks, which are independent of each other, and its
 // units into members, all of which a step needs from the step before.
 struct Grid {
@@ -30,14 +42,14 @@ struct Grid {
     in_cache = rows == kBlockRows;
   }
 
-  // Calls step(s, direction, first row, end row, member) for s < steps. Either each block runs through all steps by
+  // Calls `step` for s < steps. Either each block runs through all steps by
   // itself, or all go step by step, and a thread keeps its part of the units: the results are the same.
-  template <class F>
-  void run(int64_t steps, int64_t batch, const F& step) const {
+  void run(int64_t steps, int64_t batch, const Step& step) const {
     const int64_t chains = directions * blocks, threads = num_threads();
     const auto item = [&](int64_t s, int64_t chain, int64_t member) {
       const int64_t block = chain % blocks;
-      step(s, static_cast<int>(chain / blocks), batch * block / blocks, batch * (block + 1) / blocks, member);
+      step.call(step.body, s, static_cast<int>(chain / blocks), batch * block / blocks, batch * (block + 1) / blocks,
+                member);
     };
     if (members == 1 || (chains >= threads && (threads > 1 || in_cache))) {
       parallel_for(chains, 1, [&](int64_t begin, int64_t end) {
