@@ -288,6 +288,7 @@ class ChannelsConv {
     t.epilogue.relu = g_.relu && !backward_;
     const int64_t group_panels = panels_ / g_.groups, k_group = k_ / g_.groups, tiles = ceil_div(positions, kTileRows);
     const int64_t first = item % f.cut.parts * f.cut.part_panels;
+    const bool short_sum = t.reduce * t.k <= 64;
     for (int64_t panel = first; panel < least(panels_, first + f.cut.part_panels); ++panel) {
       const int64_t group = panel / group_panels, k = panel % group_panels * W, vectors_of = least(W, k_group - k);
       const int64_t vectors = ceil_div(vectors_of, kLanes<T>);
@@ -301,6 +302,9 @@ class ChannelsConv {
       for (int64_t i = 0; i < tiles; ++i) {
         const int64_t p = positions * i / tiles, rows = positions * (i + 1) / tiles - p;
         t.a_places = slot.from + p, t.c_places = slot.to + p;
+        if (short_sum)  // then reading what the stores replace is what takes time
+          for (int64_t r = p + rows; r < least(positions, p + rows + kTileRows); ++r)
+            for (int64_t v = 0; v < vectors; ++v) __builtin_prefetch(t.c + slot.to[r] + v * kLanes<T>, 1);
         const TileFn<T> fn = TileTable<T, ARows::Placed>::get(rows, vectors);
         in_place ? fn(t) : tile_through_buffer(fn, t, rows, 1);
       }
