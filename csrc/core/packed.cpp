@@ -10,7 +10,8 @@ PackedForm::PackedForm(const TensorImpl& t, std::shared_ptr<const Workspace> mem
       memory(std::move(memory)) {}
 
 bool PackedForm::is_of(const TensorImpl& t) const {
-  return address == t.data() && strides == t.strides && version == t.version() && unseen_writes == t.storage->unseen_writes;
+  return address == t.data() && strides == t.strides && version == t.version() &&
+         unseen_writes == t.storage->unseen_writes;
 }
 
 bool is_private(const TensorImpl& t) { return t.storage->others == 0 && !t.storage->release; }
