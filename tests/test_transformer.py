@@ -187,7 +187,7 @@ def test_every_branch_has_its_own_parts(norm_first):
         layer = layer(8, 2, 16, norm_first=norm_first)
         called = []
         for name, part in layer.named_children():
-            part.register_forward_hook(lambda *_, name=name: called.append(name))
+            part.register_forward_hook(lambda *_, name=name, called=called: called.append(name))
         layer(*[dlcore.randn(3, 2, 8)] * inputs)
         expected = []
         for i, branch in enumerate([*([a] for a in attentions), ff], 1):
