@@ -50,6 +50,7 @@ from .dropout import (
     Dropout3d,
     FeatureAlphaDropout,
 )
+from .embedding import Embedding, EmbeddingBag
 from .flatten import Flatten, Unflatten
 from .image import (
     ChannelShuffle,
@@ -176,6 +177,8 @@ __all__ = [
     "Dropout2d",
     "Dropout3d",
     "ELU",
+    "Embedding",
+    "EmbeddingBag",
     "FeatureAlphaDropout",
     "Flatten",
     "Fold",

@@ -56,6 +56,7 @@ from .dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
+from .embedding import embedding, embedding_bag
 from .image import (
     affine_grid,
     channel_shuffle,
@@ -144,6 +145,8 @@ __all__ = [
     "dropout3d",
     "elu",
     "elu_",
+    "embedding",
+    "embedding_bag",
     "feature_alpha_dropout",
     "fold",
     "gelu",
