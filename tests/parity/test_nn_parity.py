@@ -146,6 +146,8 @@ NAMES = sorted(
     {name for name, *_ in MODULES} | {"LazyLinear", *LAZY_CONVOLUTIONS, "CrossEntropyLoss", "NLLLoss", "MSELoss"}
 )
 NAMES += ["MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"]
+NAMES += ["Embedding", "EmbeddingBag", "Transformer", "TransformerEncoder", "TransformerDecoder"]
+NAMES += ["TransformerEncoderLayer", "TransformerDecoderLayer", "MultiheadAttention"]
 NAMES += ["L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss", "ParameterList"]
 
 
