@@ -46,7 +46,7 @@ def test_layouts_and_offsets(kind):
     for module in (tokens, batches):
         np.testing.assert_array_equal(module(x[:, 0], offset=2).detach().numpy(), y[:, 0].detach().numpy())
         assert tuple(module(dlcore.zeros(0, 6)).shape) == (0, 6)
-    assert tokens(x.double()).dtype == dlcore.float64
+    assert all(tokens(x.to(t)).dtype == t for t in (dlcore.bfloat16, dlcore.float64))
     assert copy.deepcopy(tokens)(x).shape == x.shape
     assert repr(tokens).startswith(f"{kind.__name__}(\n  6, max_len=10, batch_first=False\n  (dropout): Dropout(p=0.0")
 

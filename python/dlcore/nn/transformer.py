@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .. import _core
 from .._core import Tensor
 from . import functional as F
 from . import init
+from .cache import KeyValueCache
 from .containers import ModuleList
 from .dropout import Dropout
 from .layer_norm import LayerNorm
@@ -44,8 +45,29 @@ def _activation(activation: Activation) -> Callable[[Tensor], Tensor]:
     return getattr(F, activation)
 
 
+def _check_unmasked(*masks: Tensor | None) -> None:
+    if any(mask is not None for mask in masks):
+        raise ValueError("with a cache self-attention is causal, and takes no masks; nor does memory but of padding")
+
+
+def _caches(caches: Sequence | None, layers: ModuleList) -> list[dict]:
+    """The arguments that hand each layer its cache."""
+    if caches is None:
+        return [{}] * len(layers)
+    if len(caches) != len(layers):
+        raise ValueError(f"caches must be one for each of {len(layers)} layers, but got {len(caches)}")
+    return [{"cache": cache} for cache in caches]
+
+
 def _clones(layer: Module, count: int) -> ModuleList:
     return ModuleList(copy.deepcopy(layer) for _ in range(count))
+
+
+def _self_attention(module: MultiheadAttention, x: Tensor, mask, padding, is_causal, cache) -> Tensor:
+    if cache is not None:
+        _check_unmasked(mask, padding)
+        return cache.attend(module, x)
+    return module(x, x, x, padding, need_weights=False, attn_mask=mask, is_causal=is_causal)[0]
 
 
 class TransformerEncoderLayer(Module):
@@ -112,6 +134,8 @@ class TransformerEncoderLayer(Module):
         src_mask: Tensor | None = None,
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool = False,
+        *,
+        cache: KeyValueCache | None = None,
     ) -> Tensor:
         """The layer's output.
 
@@ -119,17 +143,24 @@ class TransformerEncoderLayer(Module):
             src_mask: (S, S) or (N nhead, S, S): true where a query does not attend to a key, or numbers to be added.
             src_key_padding_mask: (N, S), the same for keys.
             is_causal: src_mask is known to be the causal mask: without padding it is not read.
+            cache: of the tokens before src, to which it is added; then attention is causal, and masks are None.
         """
-        masks = (src_mask, src_key_padding_mask, is_causal)
+        masks = (src_mask, src_key_padding_mask, is_causal, cache)
         if self.norm_first:
             src = src + self._sa_block(self.norm1(src), *masks)
             return src + self._ff_block(self.norm2(src))
         src = self.norm1(src + self._sa_block(src, *masks))
         return self.norm2(src + self._ff_block(src))
 
-    def _sa_block(self, x: Tensor, mask: Tensor | None, padding: Tensor | None, is_causal: bool = False) -> Tensor:
-        x, _ = self.self_attn(x, x, x, padding, need_weights=False, attn_mask=mask, is_causal=is_causal)
-        return self.dropout1(x)
+    def _sa_block(
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        padding: Tensor | None,
+        is_causal: bool = False,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        return self.dropout1(_self_attention(self.self_attn, x, mask, padding, is_causal, cache))
 
     def _ff_block(self, x: Tensor) -> Tensor:
         return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
@@ -188,6 +219,8 @@ class TransformerDecoderLayer(Module):
         memory_key_padding_mask: Tensor | None = None,
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
+        *,
+        cache: tuple[KeyValueCache, KeyValueCache] | None = None,
     ) -> Tensor:
         """The layer's output.
 
@@ -197,9 +230,12 @@ class TransformerDecoderLayer(Module):
             tgt_key_padding_mask: (N, T), the same for keys.
             memory_key_padding_mask: (N, S), the same for keys of memory.
             tgt_is_causal, memory_is_causal: the mask is known to be the causal mask: without padding it is not read.
+            cache: of the tokens before tgt, to which it is added, and of memory; then attention to tgt is causal, and
+                masks are None but memory's padding.
         """
-        masks = (tgt_mask, tgt_key_padding_mask, tgt_is_causal)
-        memory_masks = (memory_mask, memory_key_padding_mask, memory_is_causal)
+        own, kept = (None, None) if cache is None else cache
+        masks = (tgt_mask, tgt_key_padding_mask, tgt_is_causal, own)
+        memory_masks = (memory_mask, memory_key_padding_mask, memory_is_causal, kept)
         if self.norm_first:
             tgt = tgt + self._sa_block(self.norm1(tgt), *masks)
             tgt = tgt + self._mha_block(self.norm2(tgt), memory, *memory_masks)
@@ -208,13 +244,28 @@ class TransformerDecoderLayer(Module):
         tgt = self.norm2(tgt + self._mha_block(tgt, memory, *memory_masks))
         return self.norm3(tgt + self._ff_block(tgt))
 
-    def _sa_block(self, x: Tensor, mask: Tensor | None, padding: Tensor | None, is_causal: bool = False) -> Tensor:
-        x, _ = self.self_attn(x, x, x, padding, need_weights=False, attn_mask=mask, is_causal=is_causal)
-        return self.dropout1(x)
+    def _sa_block(
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        padding: Tensor | None,
+        is_causal: bool = False,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        return self.dropout1(_self_attention(self.self_attn, x, mask, padding, is_causal, cache))
 
     def _mha_block(
-        self, x: Tensor, memory: Tensor, mask: Tensor | None, padding: Tensor | None, is_causal: bool = False
+        self,
+        x: Tensor,
+        memory: Tensor,
+        mask: Tensor | None,
+        padding: Tensor | None,
+        is_causal: bool = False,
+        cache: KeyValueCache | None = None,
     ) -> Tensor:
+        if cache is not None:
+            _check_unmasked(mask)
+            return self.dropout2(cache.attend_memory(self.multihead_attn, x, memory, padding))
         x, _ = self.multihead_attn(x, memory, memory, padding, need_weights=False, attn_mask=mask, is_causal=is_causal)
         return self.dropout2(x)
 
@@ -256,16 +307,19 @@ class TransformerEncoder(Module):
         mask: Tensor | None = None,
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool | None = None,
+        *,
+        caches: Sequence[KeyValueCache] | None = None,
     ) -> Tensor:
         """The output of the last layer, normalized.
 
         Args:
             mask, src_key_padding_mask: masks of every layer.
             is_causal: whether mask is the causal mask; None: find out, to attend without reading it.
+            caches: those of the layers.
         """
         is_causal = _is_causal(mask, is_causal)
-        for layer in self.layers:
-            src = layer(src, src_mask=mask, is_causal=is_causal, src_key_padding_mask=src_key_padding_mask)
+        for layer, cache in zip(self.layers, _caches(caches, self.layers)):
+            src = layer(src, src_mask=mask, is_causal=is_causal, src_key_padding_mask=src_key_padding_mask, **cache)
         return src if self.norm is None else self.norm(src)
 
 
@@ -296,6 +350,8 @@ class TransformerDecoder(Module):
         memory_key_padding_mask: Tensor | None = None,
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
+        *,
+        caches: Sequence[tuple[KeyValueCache, KeyValueCache]] | None = None,
     ) -> Tensor:
         """The output of the last layer, normalized.
 
@@ -303,9 +359,10 @@ class TransformerDecoder(Module):
             tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask: masks of every layer.
             tgt_is_causal: whether tgt_mask is the causal mask; None: find out, to attend without reading it.
             memory_is_causal: whether memory_mask is the causal mask.
+            caches: those of the layers.
         """
         tgt_is_causal = _is_causal(tgt_mask, tgt_is_causal)
-        for layer in self.layers:
+        for layer, cache in zip(self.layers, _caches(caches, self.layers)):
             tgt = layer(
                 tgt,
                 memory,
@@ -315,6 +372,7 @@ class TransformerDecoder(Module):
                 memory_key_padding_mask=memory_key_padding_mask,
                 tgt_is_causal=tgt_is_causal,
                 memory_is_causal=memory_is_causal,
+                **cache,
             )
         return tgt if self.norm is None else self.norm(tgt)
 
