@@ -13,6 +13,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
   endif()
   if(NOT DLCORE_BASELINE_ONLY AND DLCORE_HAS_X86_64_V2)
     list(APPEND DLCORE_TIERS avx2 avx512)
+    list(APPEND DLCORE_TIER_FLAGS_baseline -O2)  # less to compile; for machines older than 2013
     set(DLCORE_TIER_FLAGS_avx2 -march=x86-64-v3 -mno-mmx)
     set(DLCORE_TIER_FLAGS_avx512 -march=x86-64-v4 -mno-mmx -mprefer-vector-width=512)
   endif()

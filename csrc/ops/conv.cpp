@@ -24,6 +24,12 @@ Cost cost(const Conv2d& g) {
 
 Layout layout_of(const Conv2d& g) { return g.channels_last ? Layout::ChannelsLast : Layout::ChannelsFirst; }
 
+// x as the kernels read it, which g then says.
+Tensor source(const Tensor& x, Conv2d& g) {
+  g.planes = kernel::conv2d_may_read_planes(g) && x.is_contiguous();
+  return g.planes ? x : to_layout(x, layout_of(g));
+}
+
 struct PackedKey {
   Conv2d g;
   ConvPass pass;
@@ -47,9 +53,9 @@ void with_weights(const Tensor& w, bool keep, Conv2d g, ConvPass pass, const F& 
 //   y = conv(x, w)         dx = conv_data(dy, w)   dw = conv_weight(x, dy)
 //   dx = conv_data(dy, w)  d(dy) = conv(ddx, w)    dw = conv_weight(ddx, dy)
 //   dw = conv_weight(x, dy)  dx = conv_data(dy, ddw)  d(dy) = conv(x, ddw)
-Tensor conv(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2d& g, bool relu = false);
+Tensor conv(const Tensor& x, const Tensor& w, const Tensor& b, Conv2d g, bool relu = false);
 Tensor conv_data(const Tensor& dy, const Tensor& w, const Conv2d& g, bool keep = false);
-Tensor conv_weight(const Tensor& x, const Tensor& dy, const Conv2d& g);
+Tensor conv_weight(const Tensor& x, const Tensor& dy, Conv2d g);
 
 // dw and, where asked for, db, without history.
 Tensor weight_gradient(const Tensor& x, const Tensor& dy, const Conv2d& g, Tensor* db) {
@@ -63,8 +69,8 @@ Tensor weight_gradient(const Tensor& x, const Tensor& dy, const Conv2d& g, Tenso
   return dw;
 }
 
-Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2d& g, bool relu) {
-  const Tensor x = to_layout(input, layout_of(g)), b = bias.defined() ? contiguous(bias) : bias;
+Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, Conv2d g, bool relu) {
+  const Tensor x = source(input, g), b = bias.defined() ? contiguous(bias) : bias;
   const bool graph = needs_graph(x, weight, b);
   const Tensor w = graph ? contiguous(weight) : weight;
   Tensor y = new_tensor({g.n, g.oc, g.oh, g.ow}, layout_of(g), g.dtype);
@@ -107,8 +113,8 @@ Tensor conv_data(const Tensor& output, const Tensor& weight, const Conv2d& g, bo
   return dx;
 }
 
-Tensor conv_weight(const Tensor& input, const Tensor& output, const Conv2d& g) {
-  const Tensor x = to_layout(input, layout_of(g)), dy = to_layout(output, layout_of(g));
+Tensor conv_weight(const Tensor& input, const Tensor& output, Conv2d g) {
+  const Tensor x = source(input, g), dy = to_layout(output, layout_of(g));
   Tensor dw = weight_gradient(x, dy, g, nullptr);
   record("conv2d_backward_weight", dw, {x, dy}, [x = Saved(x), dy = Saved(dy), g](Gradients& grads) {
     const Tensor ddw = grads.dy();

@@ -99,6 +99,8 @@ struct Buffers {
       for (T& e : *v) e = std::numeric_limits<T>::quiet_NaN();
   }
   void run(const KernelTable& table) {
+    Guarded<T> planes(x.size());
+    std::copy(x.begin(), x.end(), planes.begin());
     if (g.channels_last) {
       swap_axes(x, g.n, g.c, g.h * g.w);
       swap_axes(dy, g.n, g.oc, g.oh * g.ow);
@@ -133,6 +135,16 @@ struct Buffers {
     table.conv2d_backward_weight(g, x.data(), dy.data(), dw.data(), db.data(),
                                  scratch(ConvPass::BackwardWeight).data());
     if (!g.channels_last) return;
+    if (dlcore::kernel::conv2d_may_read_planes(g)) {  // the same bits from planes
+      Guarded<T> again(y.size()), dw_again(dw.size()), db_again(db.size());
+      g.planes = true;
+      table.conv2d_forward(g, planes.data(), w.data(), b.data(), again.data(), scratch(ConvPass::Forward).data());
+      table.conv2d_backward_weight(g, planes.data(), dy.data(), dw_again.data(), db_again.data(),
+                                   scratch(ConvPass::BackwardWeight).data());
+      g.planes = false;
+      for (int64_t i = 0; i < y.size(); ++i) ASSERT_TRUE(same(again[i], y[i])) << i;
+      for (int64_t i = 0; i < dw.size(); ++i) ASSERT_TRUE(same(dw_again[i], dw[i])) << i;
+    }
     for (Guarded<T>* v : {&x, &dx}) swap_axes(*v, g.n, g.h * g.w, g.c);
     for (Guarded<T>* v : {&y, &dy}) swap_axes(*v, g.n, g.oh * g.ow, g.oc);
   }

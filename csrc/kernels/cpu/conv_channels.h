@@ -96,7 +96,29 @@ int64_t wanted_positions(int64_t channels) {
   return most(8 * kTileRows, least(fits, 32 * kTileRows));
 }
 
-// What a block of positions reads: the images themselves where all windows lie inside, else a padded copy.
+// to[j c + k] = x[k plane + j], 0 <= j < n, k < c: pixels of three colours, or of any number of channels.
+template <class T, int N, int Part, int... I>
+DLCORE_INLINE vec<T, N> three_planes(vec<T, N> a, vec<T, N> b, vec<T, N> c, ints<I...>) {
+  // element Part N + I is of channel (Part N + I) % 3
+  const vec<T, N> two = shuffle<((Part * N + I) % 3 == 1 ? N : 0) + (Part * N + I) / 3 ...>(a, b);
+  return shuffle<((Part * N + I) % 3 == 2 ? N + (Part * N + I) / 3 : I)...>(two, c);
+}
+template <class T>
+void planes_to_pixels(const T* x, int64_t plane, int64_t c, int64_t n, T* to) {
+  constexpr int N = kLanes<T>;
+  int64_t j = 0;
+  for (; c == 3 && j + N <= n; j += N) {
+    const auto a = vec<T>::load(x + j), b = vec<T>::load(x + plane + j), third = vec<T>::load(x + 2 * plane + j);
+    three_planes<T, N, 0>(a, b, third, indices<N>()).store(to + 3 * j);
+    three_planes<T, N, 1>(a, b, third, indices<N>()).store(to + 3 * j + N);
+    three_planes<T, N, 2>(a, b, third, indices<N>()).store(to + 3 * j + 2 * N);
+  }
+  for (; j < n; ++j)
+    for (int64_t k = 0; k < c; ++k) to[j * c + k] = x[k * plane + j];
+}
+
+// What a block of positions reads: the images themselves where all windows lie inside, else a padded copy. Images in
+// planes are always copied.
 template <class T>
 struct SourceBlock {
   const T* data;  // of the first position's first tap
@@ -106,16 +128,16 @@ struct SourceBlock {
 };
 
 template <class T>
-int64_t padded_elements(const Sweep& h, const Sweep& w, const BlockCut& cut, int64_t c) {
-  return h.inside() && w.inside() ? 0 : cut.together * h.extent(cut.rows) * w.extent(w.count) * c;
+int64_t padded_elements(const Sweep& h, const Sweep& w, const BlockCut& cut, int64_t c, bool planes) {
+  return h.inside() && w.inside() && !planes ? 0 : cut.together * h.extent(cut.rows) * w.extent(w.count) * c;
 }
 
 template <class T>
 SourceBlock<T> source_block(const T* x, const Sweep& h, const Sweep& w, const BlockCut::Block& b, int64_t c,
-                            T* padded) {
+                            bool planes, T* padded) {
   const int64_t y = h.source(h.first + b.row), left = w.source(w.first);
   x += b.image * h.in * w.in * c;
-  if (h.inside() && w.inside()) return {x + (y * w.in + left) * c, h.in * w.in * c, w.in * c, c};
+  if (h.inside() && w.inside() && !planes) return {x + (y * w.in + left) * c, h.in * w.in * c, w.in * c, c};
   const int64_t rows = h.extent(b.rows), cols = w.extent(w.count);
   const int64_t blank = least(cols, most(0, -left)), width = most(0, least(w.in, left + cols) - most(0, left));
   T* to = padded;
@@ -123,7 +145,10 @@ SourceBlock<T> source_block(const T* x, const Sweep& h, const Sweep& w, const Bl
     for (int64_t i = y; i < y + rows; ++i, to += cols * c) {
       const int64_t inside = i >= 0 && i < h.in ? width : 0;
       fill(to, blank * c, T(0));
-      copy(to + blank * c, x + ((l * h.in + i) * w.in + most(0, left)) * c, inside * c);
+      if (planes)
+        planes_to_pixels(x + (l * c * h.in + i) * w.in + most(0, left), h.in * w.in, c, inside, to + blank * c);
+      else
+        copy(to + blank * c, x + ((l * h.in + i) * w.in + most(0, left)) * c, inside * c);
       fill(to + (blank + inside) * c, (cols - blank - inside) * c, T(0));
     }
   return {padded, rows * cols * c, cols * c, c};
@@ -139,6 +164,7 @@ class ChannelsConv {
   ChannelsConv(const Conv2d& g, bool backward, void* workspace)
       : g_(g),
         backward_(backward),
+        planes_(g.planes && !backward),
         c_(backward ? g.oc : g.c),
         k_(backward ? g.c : g.oc),
         panels_(g.groups * ceil_div(k_ / g.groups, W)),
@@ -158,7 +184,7 @@ class ChannelsConv {
       f.first_item = items_, f.packed = packed;
       items_ += f.cut.blocks * f.cut.parts;
       packed += panels_ * f.h.taps * f.steps * f.depth * W;
-      padded = most(padded, padded_elements<T>(f.h, f.w, f.cut, c_));
+      padded = most(padded, padded_elements<T>(f.h, f.w, f.cut, c_, planes_));
       places = most(places, f.cut.together * f.cut.rows * f.w.count);
       taps_ = most(taps_, f.h.taps * f.steps);
       ++count_;
@@ -268,7 +294,7 @@ class ChannelsConv {
   void apply(const Filter& f, int64_t item, const T* source, const T* filters, const T* bias, T* target,
              const Slot& slot) const {
     const BlockCut::Block b = f.cut.block(item / f.cut.parts, f.h);
-    const SourceBlock<T> x = source_block(source, f.h, f.w, b, c_, slot.padded);
+    const SourceBlock<T> x = source_block(source, f.h, f.w, b, c_, planes_, slot.padded);
     const int64_t height = backward_ ? g_.h : g_.oh, width = backward_ ? g_.w : g_.ow;
     int64_t positions = 0;
     for (int64_t l = 0; l < b.images; ++l)
@@ -312,7 +338,7 @@ class ChannelsConv {
   }
 
   const Conv2d& g_;
-  bool backward_;
+  bool backward_, planes_;
   int64_t c_, k_;   // channels of the source and of the target
   int64_t panels_;  // of the target's channels, in all groups
   Filter filters_[kChannelsLastStride * kChannelsLastStride];
@@ -396,7 +422,7 @@ class ChannelsWeightGradient {
 
   Slot take_slot(Arena& arena) const {
     Slot s;
-    s.padded = arena.take<T>(padded_elements<T>(h_, w_, cut_, g_.c));
+    s.padded = arena.take<T>(padded_elements<T>(h_, w_, cut_, g_.c, g_.planes));
     s.dy = arena.take<T>(cut_.together * cut_.rows * g_.ow * W);
     s.panel = arena.take<T>(chunks_ > 1 ? 0 : panel_size_);
     s.rows = arena.take<int64_t>(cut_.together * cut_.rows);
@@ -406,7 +432,7 @@ class ChannelsWeightGradient {
   // Adds a block's share of some panels: of each (kh, steps, depth, W) of dw and (W) of db.
   void add(int64_t index, int64_t first, int64_t last, const T* x, const T* dy, const Slot& slot, T* to) const {
     const BlockCut::Block b = cut_.block(index, h_);
-    const SourceBlock<T> from = source_block(x, h_, w_, b, g_.c, slot.padded);
+    const SourceBlock<T> from = source_block(x, h_, w_, b, g_.c, g_.planes, slot.padded);
     for (int64_t l = 0; l < b.images; ++l)
       for (int64_t i = 0; i < b.rows; ++i) slot.rows[l * b.rows + i] = from.at(l, i * h_.step, 0);
     const int64_t group_panels = panels_ / g_.groups, tiles = ceil_div(depth_, kTileRows);
