@@ -17,6 +17,8 @@ from .linear import Linear
 from .module import Module
 from .multihead_attention import MultiheadAttention
 
+MOST_LAYERS = 100_000  # a count beyond is a mistake that would fill the memory for minutes
+
 Activation = str | Callable[[Tensor], Tensor]
 
 
@@ -60,6 +62,10 @@ def _caches(caches: Sequence | None, layers: ModuleList) -> list[dict]:
 
 
 def _clones(layer: Module, count: int) -> ModuleList:
+    if not isinstance(layer, Module):
+        raise TypeError(f"the layer must be a Module, but got {type(layer).__name__}")
+    if not isinstance(count, int) or not 0 <= count <= MOST_LAYERS:
+        raise ValueError(f"num_layers must be an int in [0, {MOST_LAYERS}], but got {count!r}")
     return ModuleList(copy.deepcopy(layer) for _ in range(count))
 
 
