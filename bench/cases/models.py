@@ -124,7 +124,7 @@ for group, name, title, batch, size, length, options in [
     ("resnet step", "resnet18", "ResNet-18 on 32x32", 8, 32, 4608 * 20 * 64, {}),
     ("resnet step", "resnet18", "ResNet-18 on 64x64", 16, 64, 4608 * 20 * 64, {}),
     ("vgg step", "vgg11", "VGG-11 on 64x64", 16, 64, 4608 * 20 * 64, {"dropout": 0}),
-    ("mobilenet step", "mobilenet", "MobileNet on 64x64", 16, 64, 4608 * 30 * 64, {}),
+    ("mobilenet step", "mobilenet", "MobileNet on 64x64", 16, 64, 4608 * 30 * 64 * 64, {}),
 ]:
     make = network_step(name, batch, size, **options)
     row(group, f"{title}, batch {batch}", make, length=length, calls=STEPS, torch_layouts=LAYOUTS)
