@@ -307,3 +307,14 @@ def test_wrong_arguments(call, error, message):
 
 def encoder():
     return nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 1)
+
+
+@pytest.mark.parametrize("count", [-1, 2**31, 2.0])
+def test_counts_of_layers_are_checked(count):
+    with pytest.raises(ValueError, match="num_layers must be an int"):
+        nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 8), count)
+
+
+def test_what_is_repeated_is_a_module():
+    with pytest.raises(TypeError, match="must be a Module, but got str"):
+        nn.TransformerDecoder("layer", 2**31)
