@@ -4,16 +4,11 @@
 // vectors, and A and C for an even number of rows.
 #include "kernels/cpu/gemm_micro.h"
 #include "kernels/cpu/gemm_pack.h"
+#include "kernels/cpu/window.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-DLCORE_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-DLCORE_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-template <class T>
-DLCORE_INLINE int64_t whole_vectors(int64_t n) {
-  return ceil_div(n, kLanes<T>) * kLanes<T>;
-}
 template <class T>
 DLCORE_INLINE int64_t panels(int64_t columns) {
   return ceil_div(columns, kTileCols<T>);
