@@ -133,6 +133,7 @@ from .pooling import (
 )
 from .positional import LearnedPositionalEncoding, RotaryEmbedding, SinusoidalPositionalEncoding, apply_rotary
 from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
+from .scoring import AdditiveAttention, DotProductAttention, masked_softmax
 from .transformer import (
     Transformer,
     TransformerDecoder,
@@ -148,6 +149,7 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AdditiveAttention",
     "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
@@ -174,6 +176,7 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "CrossEntropyLoss",
+    "DotProductAttention",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -294,5 +297,6 @@ __all__ = [
     "attention",
     "functional",
     "init",
+    "masked_softmax",
     "utils",
 ]
