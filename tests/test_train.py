@@ -32,7 +32,7 @@ def few(monkeypatch):
     """Sixty digits instead of 1797."""
     whole = TensorDataset(*digits())
     parts = [Subset(whole, range(48)), Subset(whole, range(48, 60))]
-    monkeypatch.setattr("dlcore.train.digits_split", lambda seed: parts)
+    monkeypatch.setattr("dlcore.train.vision.digits_split", lambda seed: parts)
 
 
 SLOW = {"vgg13", "vgg16", "vgg19", "vgg13_bn", "vgg16_bn", "vgg19_bn", "resnet34", "resnet101"}  # as their relatives

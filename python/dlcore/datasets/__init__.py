@@ -1,8 +1,24 @@
-"""Data sets: one that comes with scikit-learn, and readers of others' files. Nothing is downloaded or unpickled."""
+"""Data sets: those that come with scikit-learn and Python, and readers of others' files. Nothing is downloaded or
+unpickled."""
 
 from .cifar import cifar10
 from .digits import digits, digits_split
 from .folder import ImageFolder
 from .idx import mnist, read_idx
+from .text import BucketSampler, Vocabulary, characters, default_text, pad_batch, read_text, words
 
-__all__ = ["ImageFolder", "cifar10", "digits", "digits_split", "mnist", "read_idx"]
+__all__ = [
+    "BucketSampler",
+    "ImageFolder",
+    "Vocabulary",
+    "characters",
+    "cifar10",
+    "default_text",
+    "digits",
+    "digits_split",
+    "mnist",
+    "pad_batch",
+    "read_idx",
+    "read_text",
+    "words",
+]

@@ -1,5 +1,5 @@
 """Models that people start from."""
 
-from . import vision
+from . import sequence, vision
 
-__all__ = ["vision"]
+__all__ = ["sequence", "vision"]

@@ -1,23 +1,25 @@
-"""Training of the networks for images, as the command line starts it."""
+"""Networks for images."""
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from . import _core, nn, transforms
-from ._core import Tensor
-from .autograd.grad_mode import no_grad
-from .datasets import ImageFolder, cifar10, digits_split, mnist
-from .models import vision
-from .nn import functional as F
-from .optim import AdamW
-from .optim.lr_scheduler import CosineAnnealingLR
-from .serialization import save
-from .utils.data import DataLoader, Dataset, TensorDataset, random_split
+from .. import _core, nn, transforms
+from .._core import Tensor
+from ..autograd.grad_mode import no_grad
+from ..datasets import ImageFolder, cifar10, digits_split, mnist
+from ..models import vision
+from ..nn import functional as F
+from ..optim import AdamW
+from ..optim.lr_scheduler import CosineAnnealingLR
+from ..serialization import save
+from ..utils.data import DataLoader, Dataset, TensorDataset, random_split
+from . import common
 
 
 class OnBoard(vision.GoPolicy):
@@ -95,6 +97,29 @@ AUGMENTATIONS: dict[str, Callable[[int, int], transforms.Transform]] = {
     "mixup": lambda side, classes: transforms.Mixup(classes),
 }
 DATA = ("digits", "mnist", "cifar10", "folder")
+NAMES = tuple(NETWORKS)
+
+
+def add_options(parser: argparse.ArgumentParser, name: str) -> None:
+    parser.description = "Train a network for images on scikit-learn's handwritten digits or on files of one's own."
+    common.add_options(parser)
+    data = parser.add_mutually_exclusive_group()
+    data.add_argument("--mnist", metavar="FOLDER", help="train on the files of MNIST or Fashion-MNIST")
+    data.add_argument("--cifar10", metavar="FOLDER", help="train on the files of CIFAR-10's binary version")
+    data.add_argument("--folder", metavar="FOLDER", help="train on images in one folder a class")
+    parser.add_argument("--size", type=common.positive, default=64, help="of a folder's images; default: %(default)s")
+    parser.add_argument(
+        "--augment",
+        type=lambda text: [name for name in text.split(",") if name],
+        metavar="NAME,...",
+        help=f"of {', '.join(AUGMENTATIONS)}; default: the network's own",
+    )
+
+
+def run(name: str, **options) -> None:
+    files = {data: options.pop(data) for data in ("mnist", "cifar10", "folder")}
+    data, path = next(((data, path) for data, path in files.items() if path is not None), ("digits", None))
+    train(name, data=data, path=path, **options)
 
 
 def load(data: str, path: str | None, size: int, seed: int) -> tuple[Dataset, Dataset, int]:
@@ -179,12 +204,6 @@ def train(
         OSError: if files are missing.
         ValueError: for unknown names and for files that are cut short or corrupt.
     """
-    try:
-        from tqdm import tqdm
-    except ImportError as error:
-        raise ImportError(
-            "dlcore train needs tqdm for its progress bar; install it with pip install 'dlcore[examples]'"
-        ) from error
     if network not in NETWORKS:
         raise ValueError(f"train: network must be one of {', '.join(NETWORKS)}, but got {network}")
     recipe = NETWORKS[network]
@@ -212,7 +231,7 @@ def train(
     schedule = CosineAnnealingLR(optimizer, epochs)
     start = time.perf_counter()
     held_out = 0.0
-    with tqdm(total=epochs * len(train_loader), desc=network, unit="batch", disable=not progress) as bar:
+    with common.progress_bar(epochs * len(train_loader), network, progress) as bar:
         for epoch in range(epochs):
             model.train()
             change.set_epoch(epoch)

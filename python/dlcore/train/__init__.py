@@ -1,0 +1,15 @@
+"""Training of models, as the command line starts it.
+
+A family of models is a module here with
+
+    NAMES: what ``dlcore train NAME`` calls them;
+    add_options(parser, name): adds the options of ``dlcore train NAME``, beginning with `common.add_options`;
+    run(name, **options): trains with the options' values, prints what came out, saves the model in ``output``.
+"""
+
+from . import vision
+from .vision import AUGMENTATIONS, NETWORKS, Recipe, accuracy, load, train
+
+FAMILIES = {"images": vision}
+
+__all__ = ["AUGMENTATIONS", "FAMILIES", "NETWORKS", "Recipe", "accuracy", "load", "train"]
