@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import _core
 from .._core import Tensor
 from ..autograd import no_grad
-from .attention import SlidingWindow, attention
+from .attention import KeyPadding, SlidingWindow, attention
 from .functional.attention import _merged
 from .multihead_attention import MultiheadAttention
 
@@ -98,7 +98,11 @@ class KeyValueCache:
         return _projected(module, attention(q, k, v, mask, module.dropout if module.training else 0.0), x)
 
     def attend_memory(
-        self, module: MultiheadAttention, x: Tensor, memory: Tensor, key_padding_mask: Tensor | None = None
+        self,
+        module: MultiheadAttention,
+        x: Tensor,
+        memory: Tensor,
+        key_padding_mask: Tensor | KeyPadding | None = None,
     ) -> Tensor:
         """Attention to memory, which the first call projects and the others only measure."""
         _check(module, x)
@@ -113,6 +117,9 @@ class KeyValueCache:
         if not len(self):
             self.append(*(_heads(module, r) for r in _core.linear(kept, weights[1], biases[1]).chunk(2, -1)))
         q = _heads(module, _core.linear(_batched(module, x), weights[0], biases[0]))
+        p = module.dropout if module.training else 0.0
+        if isinstance(key_padding_mask, KeyPadding):
+            return _projected(module, attention(q, self.keys, self.values, key_padding_mask, p), x)
         if key_padding_mask is not None and key_padding_mask.dim() == 1:
             key_padding_mask = key_padding_mask.unsqueeze(0)
         if key_padding_mask is not None and tuple(key_padding_mask.shape) != tuple(kept.shape[:2]):
@@ -121,7 +128,6 @@ class KeyValueCache:
                 f"{tuple(key_padding_mask.shape)}"
             )
         mask = _merged(None, key_padding_mask, len(q), module.num_heads, 0, q.dtype)
-        p = module.dropout if module.training else 0.0
         return _projected(module, _core.scaled_dot_product_attention(q, self.keys, self.values, mask, p), x)
 
 

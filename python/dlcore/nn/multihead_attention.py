@@ -6,6 +6,7 @@ from .. import _core
 from .._core import Tensor
 from . import functional as F
 from . import init
+from .attention import Mask
 from .linear import Linear
 from .module import Module
 from .parameter import Parameter
@@ -102,7 +103,7 @@ class MultiheadAttention(Module):
         value: Tensor,
         key_padding_mask: Tensor | None = None,
         need_weights: bool = True,
-        attn_mask: Tensor | None = None,
+        attn_mask: Tensor | Mask | None = None,
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
@@ -110,7 +111,7 @@ class MultiheadAttention(Module):
 
         Args:
             key_padding_mask: (N, S): true where a key takes no part, or numbers to be added.
-            attn_mask: (L, S) or (N num_heads, L, S), the same for pairs.
+            attn_mask: (L, S) or (N num_heads, L, S), the same for pairs; or a `dlcore.nn.attention.Mask`.
             average_attn_weights: weights are (N, L, S), averaged over the heads, else (N, num_heads, L, S).
             is_causal: attn_mask is known to be the causal mask.
         """

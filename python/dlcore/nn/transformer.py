@@ -9,6 +9,7 @@ from .. import _core
 from .._core import Tensor
 from . import functional as F
 from . import init
+from .attention import KeyPadding, Mask
 from .cache import KeyValueCache
 from .containers import ModuleList
 from .dropout import Dropout
@@ -26,13 +27,15 @@ def _square_subsequent_mask(size: int, device=None, dtype=None) -> Tensor:
     return _core.full((size, size), float("-inf"), device=device, dtype=dtype).triu(1)
 
 
-def _is_causal(mask: Tensor | None, hint: bool | None) -> bool:
+def _is_causal(mask: Tensor | Mask | None, hint: bool | None) -> bool:
     """Whether the mask is the causal one: what the hint says, or what is found without one.
 
     A mask with a gradient is taken as it is: causal attention would leave it none.
     """
-    if hint is not None or mask is None or mask.requires_grad or mask.dim() != 2 or mask.shape[0] != mask.shape[1]:
+    if hint is not None or not isinstance(mask, Tensor) or mask.requires_grad or mask.dim() != 2:
         return bool(hint)
+    if mask.shape[0] != mask.shape[1]:
+        return False
     size = mask.shape[0]
     if mask.dtype == _core.bool:
         return bool((mask == _core.ones(size, size, dtype=mask.dtype).triu(1)).all())
@@ -47,7 +50,7 @@ def _activation(activation: Activation) -> Callable[[Tensor], Tensor]:
     return getattr(F, activation)
 
 
-def _check_unmasked(*masks: Tensor | None) -> None:
+def _check_unmasked(*masks: Tensor | Mask | None) -> None:
     if any(mask is not None for mask in masks):
         raise ValueError("with a cache self-attention is causal, and takes no masks; nor does memory but of padding")
 
@@ -137,7 +140,7 @@ class TransformerEncoderLayer(Module):
     def forward(
         self,
         src: Tensor,
-        src_mask: Tensor | None = None,
+        src_mask: Tensor | Mask | None = None,
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool = False,
         *,
@@ -146,7 +149,8 @@ class TransformerEncoderLayer(Module):
         """The layer's output.
 
         Args:
-            src_mask: (S, S) or (N nhead, S, S): true where a query does not attend to a key, or numbers to be added.
+            src_mask: (S, S) or (N nhead, S, S): true where a query does not attend to a key, or numbers to be added;
+                or a `dlcore.nn.attention.Mask`.
             src_key_padding_mask: (N, S), the same for keys.
             is_causal: src_mask is known to be the causal mask: without padding it is not read.
             cache: of the tokens before src, to which it is added; then attention is causal, and masks are None.
@@ -161,7 +165,7 @@ class TransformerEncoderLayer(Module):
     def _sa_block(
         self,
         x: Tensor,
-        mask: Tensor | None,
+        mask: Tensor | Mask | None,
         padding: Tensor | None,
         is_causal: bool = False,
         cache: KeyValueCache | None = None,
@@ -219,8 +223,8 @@ class TransformerDecoderLayer(Module):
         self,
         tgt: Tensor,
         memory: Tensor,
-        tgt_mask: Tensor | None = None,
-        memory_mask: Tensor | None = None,
+        tgt_mask: Tensor | Mask | None = None,
+        memory_mask: Tensor | Mask | None = None,
         tgt_key_padding_mask: Tensor | None = None,
         memory_key_padding_mask: Tensor | None = None,
         tgt_is_causal: bool = False,
@@ -231,13 +235,14 @@ class TransformerDecoderLayer(Module):
         """The layer's output.
 
         Args:
-            tgt_mask: (T, T) or (N nhead, T, T): true where a query does not attend to a key, or numbers to be added.
+            tgt_mask: (T, T) or (N nhead, T, T): true where a query does not attend to a key, or numbers to be added;
+                or a `dlcore.nn.attention.Mask`.
             memory_mask: (T, S) or (N nhead, T, S), the same for attention to memory.
             tgt_key_padding_mask: (N, T), the same for keys.
             memory_key_padding_mask: (N, S), the same for keys of memory.
             tgt_is_causal, memory_is_causal: the mask is known to be the causal mask: without padding it is not read.
             cache: of the tokens before tgt, to which it is added, and of memory; then attention to tgt is causal, and
-                masks are None but memory's padding.
+                masks are None but memory's padding (memory_mask may be a KeyPadding).
         """
         own, kept = (None, None) if cache is None else cache
         masks = (tgt_mask, tgt_key_padding_mask, tgt_is_causal, own)
@@ -253,7 +258,7 @@ class TransformerDecoderLayer(Module):
     def _sa_block(
         self,
         x: Tensor,
-        mask: Tensor | None,
+        mask: Tensor | Mask | None,
         padding: Tensor | None,
         is_causal: bool = False,
         cache: KeyValueCache | None = None,
@@ -264,12 +269,14 @@ class TransformerDecoderLayer(Module):
         self,
         x: Tensor,
         memory: Tensor,
-        mask: Tensor | None,
+        mask: Tensor | Mask | None,
         padding: Tensor | None,
         is_causal: bool = False,
         cache: KeyValueCache | None = None,
     ) -> Tensor:
         if cache is not None:
+            if isinstance(mask, KeyPadding) and padding is None:
+                mask, padding = None, mask
             _check_unmasked(mask)
             return self.dropout2(cache.attend_memory(self.multihead_attn, x, memory, padding))
         x, _ = self.multihead_attn(x, memory, memory, padding, need_weights=False, attn_mask=mask, is_causal=is_causal)
@@ -310,7 +317,7 @@ class TransformerEncoder(Module):
     def forward(
         self,
         src: Tensor,
-        mask: Tensor | None = None,
+        mask: Tensor | Mask | None = None,
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool | None = None,
         *,
@@ -350,8 +357,8 @@ class TransformerDecoder(Module):
         self,
         tgt: Tensor,
         memory: Tensor,
-        tgt_mask: Tensor | None = None,
-        memory_mask: Tensor | None = None,
+        tgt_mask: Tensor | Mask | None = None,
+        memory_mask: Tensor | Mask | None = None,
         tgt_key_padding_mask: Tensor | None = None,
         memory_key_padding_mask: Tensor | None = None,
         tgt_is_causal: bool | None = None,
@@ -449,9 +456,9 @@ class Transformer(Module):
         self,
         src: Tensor,
         tgt: Tensor,
-        src_mask: Tensor | None = None,
-        tgt_mask: Tensor | None = None,
-        memory_mask: Tensor | None = None,
+        src_mask: Tensor | Mask | None = None,
+        tgt_mask: Tensor | Mask | None = None,
+        memory_mask: Tensor | Mask | None = None,
         src_key_padding_mask: Tensor | None = None,
         tgt_key_padding_mask: Tensor | None = None,
         memory_key_padding_mask: Tensor | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ... import _core
 from ..._core import Tensor, linear, scaled_dot_product_attention, softmax
+from ..attention import Mask, attention
 from .dropout import dropout
 
 _INF = float("inf")
@@ -41,7 +42,7 @@ def _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads) -> 
                 f"multi_head_attention_forward: key_padding_mask must have shape {expected}, but got "
                 f"{tuple(key_padding_mask.shape)}"
             )
-    if attn_mask is not None and tuple(attn_mask.shape) not in ((rows, keys), (batch * num_heads, rows, keys)):
+    if isinstance(attn_mask, Tensor) and tuple(attn_mask.shape) not in ((rows, keys), (batch * num_heads, rows, keys)):
         raise RuntimeError(
             f"multi_head_attention_forward: attn_mask must have shape {(rows, keys)} or "
             f"{(batch * num_heads, rows, keys)}, but got {tuple(attn_mask.shape)}"
@@ -84,6 +85,12 @@ def _merged(attn_mask, key_padding_mask, batch, num_heads, extra, dtype) -> Tens
     return _core.cat([merged, appended], -1)
 
 
+def _excluded(mask: Mask, rows: int, keys: int, batch: int, num_heads: int) -> Tensor:
+    """The pairs that a mask leaves out, bool, (rows, keys) or (batch num_heads, rows, keys)."""
+    excluded = ~mask.dense(rows, keys, batch)
+    return excluded if excluded.dim() == 2 else excluded.repeat_interleave(num_heads, 0)
+
+
 def _weights(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
     """softmax(q k^T / sqrt(E)) under the mask; zeros for queries without keys."""
     s = (q * q.shape[-1] ** -0.5) @ k.mT
@@ -111,7 +118,7 @@ def multi_head_attention_forward(
     training: bool = True,
     key_padding_mask: Tensor | None = None,
     need_weights: bool = True,
-    attn_mask: Tensor | None = None,
+    attn_mask: Tensor | Mask | None = None,
     use_separate_proj_weight: bool = False,
     q_proj_weight: Tensor | None = None,
     k_proj_weight: Tensor | None = None,
@@ -123,7 +130,8 @@ def multi_head_attention_forward(
 ) -> tuple[Tensor, Tensor | None]:
     """Projections of query, key and value, attention of each head, projection of all heads: nn.MultiheadAttention.
 
-    Without ``need_weights`` attention runs in blocks and its weights never exist as a whole.
+    Without ``need_weights`` attention runs in blocks and its weights never exist as a whole; an attn_mask may then be a
+    `dlcore.nn.attention.Mask`, which costs what it lets through, where no keys are appended or padded besides.
 
     Shapes: query (L, N, E), key (S, N, E'), value (S, N, E''), or without N, to (L, N, E), and the weights (N, L, S),
     or (N, num_heads, L, S) unless ``average_attn_weights``.
@@ -140,6 +148,7 @@ def multi_head_attention_forward(
     if not batched:
         query, key, value = (x.unsqueeze(1) for x in (query, key, value))
     rows, batch, features = query.shape
+    keys = len(key)
     if features != embed_dim_to_check or features % num_heads:
         raise RuntimeError(
             f"multi_head_attention_forward: query must have {embed_dim_to_check} features, a multiple of num_heads = "
@@ -163,22 +172,28 @@ def multi_head_attention_forward(
         zero = _core.zeros(1, batch, features, dtype=k.dtype)
         k, v = _core.cat([k, zero]), _core.cat([v, zero])
         extra += 1
-    causal = is_causal and key_padding_mask is None and not need_weights and extra == 0
+    plain = key_padding_mask is None and not need_weights and extra == 0
+    structure = attn_mask if plain and isinstance(attn_mask, Mask) else None
+    if isinstance(attn_mask, Mask):
+        attn_mask = None if plain else _excluded(attn_mask, rows, keys, batch, num_heads)
+    causal = is_causal and plain and structure is None
     mask = _merged(None if causal else attn_mask, key_padding_mask, batch, num_heads, extra, q.dtype)
     q, k, v = (x.unflatten(-1, (num_heads, -1)).permute(1, 2, 0, 3) for x in (q, k, v))  # (N, heads, L, E / heads)
 
     p = dropout_p if training else 0.0
-    attention = None
+    weights = None
     if need_weights:
-        attention = _weights(q, k, mask)
+        weights = _weights(q, k, mask)
         if p > 0:
-            attention = dropout(attention, p)
-        y = attention @ v
-        attention = attention.mean(1) if average_attn_weights else attention
+            weights = dropout(weights, p)
+        y = weights @ v
+        weights = weights.mean(1) if average_attn_weights else weights
+    elif structure is not None:
+        y = attention(q, k, v, structure, p)
     else:
         y = scaled_dot_product_attention(q, k, v, mask, p, causal)
     y = linear(y.permute(2, 0, 1, 3).reshape(rows, batch, features), out_proj_weight, out_proj_bias)
     if not batched:
         y = y.squeeze(1)
-        attention = None if attention is None else attention.squeeze(0)
-    return y, attention
+        weights = None if weights is None else weights.squeeze(0)
+    return y, weights
