@@ -1,8 +1,17 @@
-"""What all trainings have in common: options of the command line, the progress bar."""
+"""What all trainings have in common: options of the command line, the progress bar, the loop of sequence models."""
 
 from __future__ import annotations
 
 import argparse
+import math
+import time
+from collections.abc import Callable, Iterable
+
+from .. import nn
+from .._core import Tensor
+from ..autograd import no_grad
+from ..optim import AdamW
+from ..optim.lr_scheduler import LambdaLR
 
 
 def positive(text: str) -> int:
@@ -34,3 +43,55 @@ def progress_bar(total: int, name: str, shown: bool):
             "dlcore train needs tqdm for its progress bar; install it with pip install 'dlcore[examples]'"
         ) from error
     return tqdm(total=total, desc=name, unit="batch", disable=not shown)
+
+
+def fit(
+    name: str,
+    model: nn.Module,
+    batches: Callable[[], Iterable],
+    count: int,
+    loss: Callable[..., Tensor],
+    evaluate: Callable[[], dict[str, float]],
+    epochs: int,
+    lr: float,
+    progress: bool = True,
+    clip: float = 1.0,
+    weight_decay: float = 0.01,
+) -> tuple[dict[str, float], float]:
+    """Train with AdamW; the learning rate rises over the first twentieth of the steps, and then falls as a cosine.
+
+    Args:
+        name: shown by the progress bar.
+        batches: called for each epoch; gives its batches.
+        count: batches of an epoch.
+        loss: of a batch.
+        evaluate: called after each epoch, in evaluation mode and without gradients; gives what is shown.
+        clip: to which the norm of all gradients is limited. Default: 1.
+
+    Returns:
+        what `evaluate` gave last, and the seconds that it took.
+    """
+    total = epochs * count
+    warm = 1 + total // 20
+    optimizer = AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+    schedule = LambdaLR(
+        optimizer, lambda step: min((step + 1) / warm, 0.5 + 0.5 * math.cos(math.pi * min(1, step / total)))
+    )
+    start, measured = time.perf_counter(), {}
+    with progress_bar(total, name, progress) as bar:
+        for epoch in range(epochs):
+            model.train()
+            for batch in batches():
+                optimizer.zero_grad()
+                value = loss(batch)
+                value.backward()
+                nn.utils.clip_grad_norm_(model.parameters(), clip)
+                optimizer.step()
+                schedule.step()
+                bar.update()
+            model.eval()
+            with no_grad():
+                measured = evaluate()
+            shown = {key: f"{number:.4g}" for key, number in measured.items()}
+            bar.set_postfix(epoch=epoch + 1, loss=f"{value.item():.4f}", **shown)
+    return measured, time.perf_counter() - start

@@ -1,5 +1,22 @@
 """Models of sequences, and how they are decoded. `docs/sequence-models.md` lists them with sources and commands."""
 
+from .bert import BERT, mask_tokens
 from .decoding import beam_search, greedy, reorder, sample
+from .gpt import GPT
+from .labeller import SequenceLabeller
+from .language_model import LanguageModel
+from .saved import load_model, save_model
 
-__all__ = ["beam_search", "greedy", "reorder", "sample"]
+__all__ = [
+    "BERT",
+    "GPT",
+    "LanguageModel",
+    "SequenceLabeller",
+    "beam_search",
+    "greedy",
+    "load_model",
+    "mask_tokens",
+    "reorder",
+    "sample",
+    "save_model",
+]
