@@ -12,13 +12,13 @@ DLCORE_INLINE V number(double x) {
 
 // ---- relu and its like: straight lines
 
-struct Relu {
+struct Relu : Light {
   template <class V>
   DLCORE_INLINE V operator()(V x) const {
     return select(x < number<V>(0), number<V>(0), x);
   }
 };
-struct Threshold {
+struct Threshold : Light {
   const double* p;
   explicit Threshold(const double* params) : p(params) {}
   template <class V>
@@ -26,7 +26,7 @@ struct Threshold {
     return select(x <= number<V>(p[0]), number<V>(p[1]), x);
   }
 };
-struct ReluBackward {  // of relu (by its input or its result) and threshold
+struct ReluBackward : Light {  // of relu (by its input or its result) and threshold
   double threshold;
   explicit ReluBackward(const double* p) : threshold(p[0]) {}
   template <class V>
@@ -171,12 +171,11 @@ struct TanhBackward {
 template <int N>
 DLCORE_INLINE vec<float, N> normal_tail(vec<float, N> a) {  // erfc(a / sqrt 2) / 2 for a >= 0
   using V = vec<float, N>;
-  // log2(erfc(a / sqrt 2)) / a on [0, 4 sqrt 2]
-  constexpr float c[] = {-1.15110445f,    -0.4592208f,      -0.05243171f,    0.006912259f,
-                         5.214766e-05f,   -0.00032146065f,  9.59636309e-05f, -1.64306767e-05f,
-                         1.76256970e-06f, -1.10143532e-07f, 3.06550119e-09f};
+  // log2(erfc(a / sqrt 2)) / a on [0, 4 sqrt 2], so that a tail of 2^-y / 2 is right to 2 + y / 4 rounding errors
+  constexpr float c[] = {-1.15110743f,     -0.45919043f,    -0.052535973f,    0.0070863217f,   -0.000112179820f,
+                         -0.000226794742f, 6.14982491e-05f, -8.47105002e-06f, 6.32712386e-07f, -2.02689279e-08f};
   // 2^r / 2 on [-1/2, 1/2]
-  constexpr float e[] = {0.5f, 0.34657359f, 0.12011325f, 0.027751640f, 0.0048090029f, 0.00067001408f, 7.737949e-05f};
+  constexpr float e[] = {0.5f, 0.346573502f, 0.120111212f, 0.0277536679f, 0.00483575649f, 0.000663236366f};
   const V y = a * polynomial(a, c), n = round_even(y);
   return select(a > V(5.65685425f), V(0.0f), scale(polynomial(y - n, e), n));
 }

@@ -5,37 +5,37 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-struct Add {
+struct Add : Light {
   template <class V>
   DLCORE_INLINE V operator()(V a, V b) const {
     return a + b;
   }
 };
-struct Sub {
+struct Sub : Light {
   template <class V>
   DLCORE_INLINE V operator()(V a, V b) const {
     return a - b;
   }
 };
-struct Mul {
+struct Mul : Light {
   template <class V>
   DLCORE_INLINE V operator()(V a, V b) const {
     return a * b;
   }
 };
-struct Div {
+struct Div : Light {
   template <class V>
   DLCORE_INLINE V operator()(V a, V b) const {
     return a / b;
   }
 };
-struct AddScaled {
+struct AddScaled : Light {
   template <class V>
   DLCORE_INLINE V operator()(V a, V b, V s) const {
     return fma(s, b, a);
   }
 };
-struct AddCMul {
+struct AddCMul : Light {
   template <class V>
   DLCORE_INLINE V operator()(V x, V a, V b, V v) const {
     return x + v * a * b;
@@ -167,13 +167,13 @@ struct Remainder {
 // ---- order
 
 // The hardware's max gives b where either is NaN: with a's NaN put back, either one's comes through.
-struct Maximum {
+struct Maximum : Light {
   template <class V>
   DLCORE_INLINE V operator()(V a, V b) const {
     return select(a != a, a, max(a, b));
   }
 };
-struct Minimum {
+struct Minimum : Light {
   template <class V>
   DLCORE_INLINE V operator()(V a, V b) const {
     return select(a != a, a, min(a, b));
@@ -191,7 +191,7 @@ struct FMin {
     return select(b != b, a, min(a, b));
   }
 };
-struct Clamp {
+struct Clamp : Light {
   template <class V>
   DLCORE_INLINE V operator()(V x, V low, V high) const {
     return Minimum{}(Maximum{}(x, low), high);
@@ -200,25 +200,25 @@ struct Clamp {
 
 // ---- one input
 
-struct Neg {
+struct Neg : Light {
   template <class V>
   DLCORE_INLINE V operator()(V a) const {
     return -a;
   }
 };
-struct Abs {
+struct Abs : Light {
   template <class V>
   DLCORE_INLINE V operator()(V a) const {
     return abs(a);
   }
 };
-struct Square {
+struct Square : Light {
   template <class V>
   DLCORE_INLINE V operator()(V a) const {
     return a * a;
   }
 };
-struct Cube {
+struct Cube : Light {
   template <class V>
   DLCORE_INLINE V operator()(V a) const {
     return a * a * a;

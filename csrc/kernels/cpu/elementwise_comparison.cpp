@@ -118,14 +118,14 @@ struct IsClose {
   }
 };
 
-struct Where {
+struct Where : Light {
   template <class T, int N>
   DLCORE_INLINE vec<T, N> operator()(mask<T, N> condition, vec<T, N> a, vec<T, N> b) const {
     return select(condition, a, b);
   }
 };
 
-struct MaskedScale {
+struct MaskedScale : Light {
   template <class T, int N>
   DLCORE_INLINE vec<T, N> operator()(mask<T, N> kept, vec<T, N> x, vec<T, N> s) const {
     return x * select(kept, s, vec<T, N>(T(0)));

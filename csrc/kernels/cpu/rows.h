@@ -1,44 +1,50 @@
 #pragma once
 // Turns a functor over vec<T, N> into a row (kernels/elementwise.h):
 //   struct Add { template <class V> V operator()(V a, V b) const { return a + b; } };
-// A functor with parameters has a constructor from const double*.
+// A functor with parameters has a constructor from const double*. One that is less work than the loop around it derives
+// from Light.
 #include "kernels/cpu/simd.h"
 #include "kernels/elementwise.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-// An input read a vector at a time: element i is at[i & mask]. A single element (step 0) is repeated in a vector that
-// is read again and again. Plain values, so that they stay in registers.
+// Rows of a Light functor take several vectors a turn: of a long row more loads are then under way at once.
+struct Light {};
+constexpr int kVectorsATurn = 4;
+
+// An input read a turn at a time: vector k of a turn begins at at[(i & mask) + k N]. A single element (step 0) is
+// repeated as often as a turn reads it. Plain values, so that they stay in registers.
 template <class T>
 struct RowInput {
-  using Repeated = T[kLanes<T>];
+  using Repeated = T[kVectorsATurn * kLanes<T>];
   const T* at;
   int64_t mask;
 
   DLCORE_INLINE RowInput(const void* x, int step, Repeated& repeated)
       : at(step ? static_cast<const T*>(x) : repeated), mask(step ? -1 : 0) {
-    if (!step) vec<T>(*static_cast<const T*>(x)).store(repeated);
+    if (step) return;
+    for (int k = 0; k < kVectorsATurn; ++k) vec<T>(*static_cast<const T*>(x)).store(repeated + k * kLanes<T>);
   }
-  DLCORE_INLINE vec<T> load(int64_t i) const { return vec<T>::load(at + (i & mask)); }
-  DLCORE_INLINE vec<T> load(int64_t i, int64_t n) const { return vec<T>::load(at + (i & mask), n); }
+  DLCORE_INLINE vec<T> load(int64_t i, int k = 0) const { return vec<T>::load(at + (i & mask) + k * kLanes<T>); }
+  DLCORE_INLINE vec<T> load_first(int64_t i, int64_t n) const { return vec<T>::load(at + (i & mask), n); }
 };
 
 // Bytes 0 or 1, as a mask over the lanes of T.
 template <class T>
 struct BoolRowInput {
   static constexpr int N = kLanes<T>;
-  using Repeated = uint8_t[N];
+  using Repeated = uint8_t[kVectorsATurn * N];
   const uint8_t* at;
   int64_t mask;
 
   DLCORE_INLINE BoolRowInput(const void* x, int step, Repeated& repeated)
       : at(step ? static_cast<const uint8_t*>(x) : repeated), mask(step ? -1 : 0) {
-    if (!step)
-      for (int i = 0; i < N; ++i) repeated[i] = *static_cast<const uint8_t*>(x);
+    if (step) return;
+    for (int i = 0; i < kVectorsATurn * N; ++i) repeated[i] = *static_cast<const uint8_t*>(x);
   }
-  DLCORE_INLINE auto load(int64_t i) const { return load_mask<T, N>(at + (i & mask)); }
-  DLCORE_INLINE auto load(int64_t i, int64_t n) const {
+  DLCORE_INLINE auto load(int64_t i, int k = 0) const { return load_mask<T, N>(at + (i & mask) + k * N); }
+  DLCORE_INLINE auto load_first(int64_t i, int64_t n) const {
     uint8_t bytes[N] = {};
     for (int k = 0; k < n; ++k) bytes[k] = at[(i & mask) + k];
     return load_mask<T, N>(bytes);
@@ -80,12 +86,18 @@ DLCORE_INLINE void row_loop(const F& f, int64_t n, void* y, X... x) {
   if constexpr (requires { f(x.load(0)...).v; }) {
     const int64_t ahead = -static_cast<int64_t>(reinterpret_cast<uintptr_t>(y) / sizeof(T)) & (N - 1);
     if (ahead && n >= 8 * N) {
-      store_result(y, 0, f(x.load(0, ahead)...), ahead);
+      store_result(y, 0, f(x.load_first(0, ahead)...), ahead);
       i = ahead;
     }
   }
+  if constexpr (__is_base_of(Light, F)) {
+    for (; i + kVectorsATurn * N <= n; i += kVectorsATurn * N) {
+#pragma GCC unroll 4
+      for (int k = 0; k < kVectorsATurn; ++k) store_result(y, i + k * N, f(x.load(i, k)...));
+    }
+  }
   for (; i + N <= n; i += N) store_result(y, i, f(x.load(i)...));
-  if (i < n) store_result(y, i, f(x.load(i, n - i)...), n - i);
+  if (i < n) store_result(y, i, f(x.load_first(i, n - i)...), n - i);
 }
 
 template <class T, class F, bool BoolFirst, int... I>
