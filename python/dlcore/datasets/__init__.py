@@ -1,15 +1,18 @@
-"""Data sets: those that come with scikit-learn and Python, and readers of others' files. Nothing is downloaded or
-unpickled."""
+"""Data sets: those that come with scikit-learn, pycountry and Python, and readers of others' files. Nothing is
+downloaded or unpickled."""
 
 from .cifar import cifar10
 from .digits import digits, digits_split
 from .folder import ImageFolder
 from .idx import mnist, read_idx
+from .pairs import PairBatch, PairDataset, read_pairs, split_pairs, translated_names
 from .text import BucketSampler, Vocabulary, characters, default_text, pad_batch, read_text, words
 
 __all__ = [
     "BucketSampler",
     "ImageFolder",
+    "PairBatch",
+    "PairDataset",
     "Vocabulary",
     "characters",
     "cifar10",
@@ -19,6 +22,9 @@ __all__ = [
     "mnist",
     "pad_batch",
     "read_idx",
+    "read_pairs",
     "read_text",
+    "split_pairs",
+    "translated_names",
     "words",
 ]

@@ -5,13 +5,21 @@ from .decoding import beam_search, greedy, reorder, sample
 from .gpt import GPT
 from .labeller import SequenceLabeller
 from .language_model import LanguageModel
+from .nonautoregressive import NonAutoregressiveTranslator
+from .pointer import PointerNetwork
 from .saved import load_model, save_model
+from .seq2seq import Seq2Seq
+from .transformer_translator import TransformerTranslator
 
 __all__ = [
     "BERT",
     "GPT",
     "LanguageModel",
+    "NonAutoregressiveTranslator",
+    "PointerNetwork",
+    "Seq2Seq",
     "SequenceLabeller",
+    "TransformerTranslator",
     "beam_search",
     "greedy",
     "load_model",

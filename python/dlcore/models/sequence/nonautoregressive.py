@@ -51,6 +51,13 @@ class NonAutoregressiveTranslator(EncoderDecoder):
         self.length = nn.Linear(d_model, self.max_length + 1)
         self.hidden = nn.Parameter(nn.init.normal_(_core.empty(d_model), 0, d_model**-0.5))
 
+    def _checked(self, source: Tensor, target: Tensor, target_lengths: Tensor | None) -> Tensor:
+        name = type(self).__name__
+        check_tokens(name, "target", target, len(source))
+        if target.shape[1] > self.max_length:
+            raise ValueError(f"{name}: target must have at most {self.max_length} tokens, but got {target.shape[1]}")
+        return checked_lengths(name, "target_lengths", target_lengths, *target.shape)
+
     def lengths(self, state: dict) -> Tensor:
         """The logits (N, max_length + 1) of the targets' lengths; no length is 0."""
         memory = state["memories"][self.memory_layers[-1]]
@@ -83,14 +90,13 @@ class NonAutoregressiveTranslator(EncoderDecoder):
             target_lengths: (N), in [1, T]; None: all are T.
             known: (N, T), bool; None: nothing is.
         """
-        name = type(self).__name__
-        check_tokens(name, "target", target, len(source))
-        target_lengths = checked_lengths(name, "target_lengths", target_lengths, *target.shape)
+        state = self.encode(source, lengths)
+        target_lengths = self._checked(source, target, target_lengths)
         if known is None:
             known = _core.zeros(target.shape, dtype=_core.bool)
         elif not isinstance(known, Tensor) or known.dtype != _core.bool or known.shape != target.shape:
-            raise ValueError(f"{name}: known must be bool of shape {tuple(target.shape)}")
-        return self.predict(source, target, target_lengths, known, self.encode(source, lengths))
+            raise ValueError(f"{type(self).__name__}: known must be a bool Tensor of shape {tuple(target.shape)}")
+        return self.predict(source, target, target_lengths, known, state)
 
     def loss(
         self,
@@ -106,18 +112,14 @@ class NonAutoregressiveTranslator(EncoderDecoder):
             source, target, lengths, target_lengths: those of `forward`.
             generator: draws what is hidden; the default generator where it is None.
         """
-        name = type(self).__name__
-        check_tokens(name, "target", target, len(source))
-        target_lengths = checked_lengths(name, "target_lengths", target_lengths, *target.shape)
-        if target.shape[1] > self.max_length:
-            raise ValueError(f"{name}: target must have at most {self.max_length} tokens, but got {target.shape[1]}")
+        state = self.encode(source, lengths)
+        target_lengths = self._checked(source, target, target_lengths)
         inside = _core.arange(target.shape[1]) < target_lengths.unsqueeze(1)
         hidden = inside
         if self.iterations > 1:
             share = _core.rand(len(target), 1, generator=generator)
             draws = _core.rand(target.shape, generator=generator).masked_fill(~inside, 2.0)
             hidden = (draws < share) | (draws == draws.amin(1, keepdim=True))
-        state = self.encode(source, lengths)
         logits = self.predict(source, target, target_lengths, ~hidden, state)
         return F.cross_entropy(self.lengths(state), target_lengths) + F.cross_entropy(logits[hidden], target[hidden])
 

@@ -97,8 +97,8 @@ class PointerNetwork(SequenceModel):
         if self.end:
             chosen[:, -1] = False  # the end stays possible
         taken = taken | chosen
-        rows = tokens.clamp(0, embedded.shape[1] - 1)
-        inputs = _core.where(begins, self.first, embedded[_core.arange(len(tokens)), rows])
+        before = embedded[_core.arange(len(tokens)), tokens % embedded.shape[1]]
+        inputs = _core.where(begins, self.first, before)
         scores, state = self._scores(inputs.unsqueeze(1), taken.unsqueeze(1), {**state, "taken": taken})
         return scores.squeeze(1), state
 
@@ -116,7 +116,7 @@ class PointerNetwork(SequenceModel):
         if targets.max() >= taken.shape[1] or ((targets < 0) & (targets != IGNORED)).any():
             raise ValueError(f"PointerNetwork: targets must be in [0, {taken.shape[1]}) or {IGNORED}")
         before = targets[:, :-1].clamp(min=0)
-        rows = before.clamp(max=embedded.shape[1] - 1).unsqueeze(2).expand(-1, -1, self.hidden_size)
+        rows = (before % embedded.shape[1]).unsqueeze(2).expand(-1, -1, self.hidden_size)  # behind the end: any
         inputs = _core.cat([self.first.expand(len(targets), 1, -1), embedded.gather(1, rows)], 1)
         chosen = F.pad(F.one_hot(before, taken.shape[1]).cumsum(1), (0, 0, 1, 0)) > 0
         if self.end:

@@ -139,8 +139,8 @@ class Seq2Seq(Translator):
             generator: draws these positions; the default generator where it is None.
         """
         check_probability("Seq2Seq", sampling=sampling)
-        check_tokens("Seq2Seq", "target", target, len(source))
         state = self.encode(source, lengths)
+        check_tokens("Seq2Seq", "target", target, len(source))
         if self.attention is None and sampling == 0:
             features, _ = self._advance(target, state)
             return self.output(self.dropout(features))

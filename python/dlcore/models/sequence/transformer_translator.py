@@ -47,10 +47,10 @@ class EncoderDecoder(SequenceModel):
         for which, layers in (("num_encoder_layers", num_encoder_layers), ("num_decoder_layers", num_decoder_layers)):
             if layers > MOST_LAYERS:
                 raise ValueError(f"{name}: {which} must be an int in [1, {MOST_LAYERS}], but got {layers}")
-        chosen = [-1] * num_decoder_layers if memory_layers is None else list(memory_layers)
-        if len(chosen) != num_decoder_layers or not all(
-            isinstance(layer, int) and -num_encoder_layers <= layer < num_encoder_layers for layer in chosen
-        ):
+        chosen, all_layers = memory_layers, range(-num_encoder_layers, num_encoder_layers)
+        if chosen is None:
+            chosen = [-1] * num_decoder_layers
+        if not isinstance(chosen, Sequence) or len(chosen) != num_decoder_layers or set(chosen) - set(all_layers):
             raise ValueError(
                 f"{name}: memory_layers must be {num_decoder_layers} ints, one for each layer of the decoder, in "
                 f"[{-num_encoder_layers}, {num_encoder_layers}), but got {chosen}"
@@ -136,8 +136,8 @@ class TransformerTranslator(EncoderDecoder, Translator):
             source, lengths: those of `encode`.
             target: (N, T), the first tokens of which are `<bos>`.
         """
-        check_tokens("TransformerTranslator", "target", target, len(source))
         state = self.encode(source, lengths)
+        check_tokens("TransformerTranslator", "target", target, len(source))
         return self._decode(self.positions(self.target_embedding(target) * self.scale), state, Causal())
 
     def step(self, tokens: Tensor, state: dict) -> tuple[Tensor, dict]:
