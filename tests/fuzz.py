@@ -167,15 +167,21 @@ def signatures(f):
     return found
 
 
+# Modules whose own functions are called under the module's name.
+MODULES = tuple(f"nn.{kind}attention" for kind in ("", "linear_", "low_rank_", "clustered_", "sinkhorn_"))
+
+
 def public():
     """Name and callable of everything that a user may call."""
     out = {}
-    for place in ("", "nn.functional", "nn.init", "nn", "optim", "autograd", "utils.data"):
+    for place in ("", "nn.functional", "nn.init", "nn", "optim", "autograd", "utils.data", *MODULES):
         space = functools.reduce(getattr, filter(None, place.split(".")), d)
         for name in dir(space):
             if name.startswith("_") or name in SKIPPED or name == "distributions":
                 continue
             f = getattr(space, name)
+            if place in MODULES and getattr(f, "__module__", None) != space.__name__:
+                continue
             if callable(f) and not inspect.ismodule(f):
                 out[f"{place}.{name}".lstrip(".")] = f
     for name in dir(d.Tensor):

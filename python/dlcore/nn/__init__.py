@@ -1,6 +1,15 @@
 """Layers, losses and the modules that hold them. `dlcore.nn.functional` has the same as functions."""
 
-from . import attention, functional, init, utils
+from . import (
+    attention,
+    clustered_attention,
+    functional,
+    init,
+    linear_attention,
+    low_rank_attention,
+    sinkhorn_attention,
+    utils,
+)
 from .activation import (
     CELU,
     ELU,
@@ -32,6 +41,7 @@ from .activation import (
     Threshold,
 )
 from .cache import KeyValueCache
+from .clustered_attention import RoutingAttention
 from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .conv import Conv1d, Conv2d, Conv3d
 from .conv_lazy import (
@@ -65,6 +75,7 @@ from .image import (
 )
 from .layer_norm import LayerNorm, LocalResponseNorm, RMSNorm
 from .linear import Bilinear, Identity, LazyLinear, Linear
+from .linear_attention import LinearAttention, PerformerAttention
 from .loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -76,6 +87,7 @@ from .loss import (
     NLLLoss,
     SmoothL1Loss,
 )
+from .low_rank_attention import LinformerAttention, MemoryCompressedAttention
 from .module import Module
 from .multihead_attention import MultiheadAttention
 from .normalization import (
@@ -134,6 +146,7 @@ from .pooling import (
 from .positional import LearnedPositionalEncoding, RotaryEmbedding, SinusoidalPositionalEncoding, apply_rotary
 from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
 from .scoring import AdditiveAttention, DotProductAttention, masked_softmax
+from .sinkhorn_attention import SinkhornAttention
 from .transformer import (
     Transformer,
     TransformerDecoder,
@@ -226,6 +239,8 @@ __all__ = [
     "LeakyReLU",
     "LearnedPositionalEncoding",
     "Linear",
+    "LinearAttention",
+    "LinformerAttention",
     "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
@@ -236,6 +251,7 @@ __all__ = [
     "MaxUnpool1d",
     "MaxUnpool2d",
     "MaxUnpool3d",
+    "MemoryCompressedAttention",
     "Mish",
     "Module",
     "ModuleDict",
@@ -246,6 +262,7 @@ __all__ = [
     "Parameter",
     "ParameterDict",
     "ParameterList",
+    "PerformerAttention",
     "PixelShuffle",
     "PixelUnshuffle",
     "RMSNorm",
@@ -263,10 +280,12 @@ __all__ = [
     "ReplicationPad2d",
     "ReplicationPad3d",
     "RotaryEmbedding",
+    "RoutingAttention",
     "SELU",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SinkhornAttention",
     "SinusoidalPositionalEncoding",
     "SmoothL1Loss",
     "Softmax",
@@ -295,8 +314,12 @@ __all__ = [
     "ZeroPad3d",
     "apply_rotary",
     "attention",
+    "clustered_attention",
     "functional",
     "init",
+    "linear_attention",
+    "low_rank_attention",
     "masked_softmax",
+    "sinkhorn_attention",
     "utils",
 ]

@@ -1,0 +1,73 @@
+"""Checks that the attentions of linear_attention, low_rank_attention and clustered_attention share."""
+
+from __future__ import annotations
+
+from .._core import Tensor
+
+
+def check_operands(name: str, query: Tensor, key: Tensor, value: Tensor, *, dims: int = 2, same: bool = False) -> None:
+    """query (..., L, D), key (..., S, D) and value (..., S, E) fit together; with `same`, L = S.
+
+    Raises:
+        TypeError: if one is no Tensor.
+        RuntimeError: if one has fewer than `dims` dimensions, or dtypes or shapes do not fit.
+    """
+    for argument, x in (("query", query), ("key", key), ("value", value)):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{name}: {argument} must be a Tensor, but got {type(x).__name__}")
+        if not x.is_floating_point() or x.dtype != query.dtype:
+            raise RuntimeError(
+                f"{name}: {argument} must be of one floating point dtype with query, {query.dtype}; got {x.dtype}"
+            )
+        if x.dim() < dims:
+            shape = "(..., heads, tokens, features)" if dims > 2 else "(..., tokens, features)"
+            raise RuntimeError(f"{name}: {argument} must have shape {shape}; got {tuple(x.shape)}")
+        if x.shape[:-2] != query.shape[:-2]:
+            raise RuntimeError(
+                f"{name}: {argument} must have query's leading sizes; expected {tuple(query.shape[:-2])} but got "
+                f"{tuple(x.shape[:-2])}"
+            )
+    if key.shape[-1] != query.shape[-1]:
+        raise RuntimeError(
+            f"{name}: key must have query's features; expected {query.shape[-1]} but got {key.shape[-1]}"
+        )
+    if value.shape[-2] != key.shape[-2]:
+        raise RuntimeError(f"{name}: value must be as long as key; expected {key.shape[-2]} but got {value.shape[-2]}")
+    if same and query.shape[-2] != key.shape[-2]:
+        raise RuntimeError(f"{name}: key must be as long as query; expected {query.shape[-2]} but got {key.shape[-2]}")
+
+
+def check_count(name: str, argument: str, value: int, most: int = 2**31 - 1) -> None:
+    """value is an int in [1, most]; else a ValueError."""
+    if not isinstance(value, int) or not 1 <= value <= most:
+        raise ValueError(f"{name}: {argument} must be an int in [1, {most}]; got {value!r}")
+
+
+def check_scale(name: str, scale: float | None, features: int) -> float:
+    """The factor of the products of queries and keys: by default 1 / sqrt(features)."""
+    if scale is None:
+        return max(features, 1) ** -0.5
+    if not isinstance(scale, (int, float)) or not 0 < scale < float("inf"):
+        raise ValueError(f"{name}: scale must be positive and finite; got {scale!r}")
+    return float(scale)
+
+
+def check_dropout(name: str, dropout_p: float) -> None:
+    if not isinstance(dropout_p, (int, float)) or not 0 <= dropout_p < 1:
+        raise ValueError(f"{name}: dropout must be in [0, 1); got {dropout_p!r}")
+
+
+def check_shape(name: str, argument: str, x: Tensor, rows: int | None, columns: int, heads: int | None = None) -> None:
+    """x is a matrix (rows, columns), of at least one row, or with `heads` given one for each head, or for all of them.
+
+    Raises:
+        RuntimeError: if it is not.
+    """
+    if isinstance(x, Tensor) and x.is_floating_point() and x.shape[-2:] and len(x.shape) >= 2:
+        fits = x.shape[-1] == columns and (x.shape[-2] > 0 if rows is None else x.shape[-2] == rows)
+        if fits and (x.dim() == 2 or (heads is not None and x.dim() == 3 and x.shape[0] in (1, heads))):
+            return
+    matrix = f"({'rows' if rows is None else rows}, {columns})"
+    expected = matrix if heads is None else f"{matrix} or ({heads}, {matrix[1:]}"
+    got = f"{tuple(x.shape)} of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+    raise RuntimeError(f"{name}: {argument} must have shape {expected}; got {got}")
