@@ -109,3 +109,9 @@ def test_a_changed_input_is_noticed():
         w.add_(1)
     with pytest.raises(RuntimeError, match="modified"):
         y.sum().backward()
+
+
+@pytest.mark.parametrize("groups", [0, -1, 3])
+def test_groups_that_do_not_divide(groups):
+    with pytest.raises(ValueError, match="must be divisible by num_groups"):
+        dlcore.nn.GroupNorm(groups, 4)
