@@ -1,7 +1,7 @@
 #pragma once
 // The products that attention is made of: small matrices that lie in the cache, on the micro-kernel of gemm_micro.h.
 // B comes in panels of a tile's width, rows one after the other, zeros beyond its columns; C has room for whole
-// vectors, and A and C for an even number of rows.
+// vectors.
 #include "kernels/cpu/gemm_micro.h"
 #include "kernels/cpu/gemm_pack.h"
 #include "kernels/cpu/window.h"
@@ -13,17 +13,6 @@ template <class T>
 DLCORE_INLINE int64_t panels(int64_t columns) {
   return ceil_div(columns, kTileCols<T>);
 }
-
-// Tiles of an even number of rows: half of the code.
-template <class T, ARows Form, class Half = decltype(indices<kTileRows / 2>())>
-struct EvenTiles;
-template <class T, ARows Form, int... I>
-struct EvenTiles<T, Form, ints<I...>> {
-  static DLCORE_INLINE TileFn<T> get(int64_t rows, int64_t vectors) {
-    constexpr static TileFn<T> table[][kTileVectors] = {{tile<T, 2 * I + 2, 1, Form>, tile<T, 2 * I + 2, 2, Form>}...};
-    return table[(rows - 1) / 2][vectors - 1];
-  }
-};
 
 // C (rows, columns) = or += sum over p < k of A[i, p] B[p, j], with A[i, p] = a[i * a_stride + p] (ARows::Strided) or
 // a[p * a_stride + i] (ARows::Panel), and B's panels b_panel apart.
@@ -42,7 +31,7 @@ void product(int64_t rows, int64_t columns, int64_t k, const T* a, int64_t a_str
     for (int64_t i = 0; i < rows; i += kTileRows) {
       t.a.data = Form == ARows::Panel ? a + i : a + i * a_stride;
       t.c = c + i * c_row + j;
-      EvenTiles<T, Form>::get(least(kTileRows, rows - i), vectors)(t);
+      tile_fn<T>(Form, least(kTileRows, rows - i), vectors)(t);
     }
   }
 }

@@ -331,7 +331,7 @@ class ChannelsConv {
         if (short_sum)  // then reading what the stores replace is what takes time
           for (int64_t r = p + rows; r < least(positions, p + rows + kTileRows); ++r)
             for (int64_t v = 0; v < vectors; ++v) __builtin_prefetch(t.c + slot.to[r] + v * kLanes<T>, 1);
-        const TileFn<T> fn = TileTable<T, ARows::Placed>::get(rows, vectors);
+        const TileFn<T> fn = tile_fn<T>(ARows::Placed, rows, vectors);
         in_place ? fn(t) : tile_through_buffer(fn, t, rows, 1);
       }
     }
@@ -451,7 +451,7 @@ class ChannelsWeightGradient {
             const int64_t d = depth_ * i / tiles, rows = depth_ * (i + 1) / tiles - d;
             t.a.data = from.data + from.at(0, u * h_.gap, v * w_.gap) + group * c_ + d;
             t.c = to + ((u * steps_ + v) * depth_ + d) * W;
-            TileTable<T, ARows::Panel>::get(rows, kTileVectors)(t);
+            tile_fn<T>(ARows::Panel, rows, kTileVectors)(t);
           }
     }
   }

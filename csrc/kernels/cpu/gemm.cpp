@@ -85,8 +85,7 @@ void add_slab(const Problem<T>& g, const Panels<T>& a, const Panels<T>& b, const
                    : direct(g.a, row, by_rows ? g.a.along : g.a.depth);
       t.epilogue = epilogue.at(row, col);
       t.c = g.c + row * g.c_row + col * g.c_col;
-      const TileFn<T> fn =
-          by_rows ? TileTable<T, ARows::Strided>::get(rows, vectors) : TileTable<T, ARows::Panel>::get(rows, vectors);
+      const TileFn<T> fn = tile_fn<T>(by_rows ? ARows::Strided : ARows::Panel, rows, vectors);
       in_place ? fn(t) : tile_through_buffer(fn, t, rows, g.c_col);
     }
   }

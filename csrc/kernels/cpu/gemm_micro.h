@@ -1,9 +1,9 @@
 #pragma once
-// The micro-kernel: one tile of C, `Rows` x (`Vectors` registers), as a template that each tier gives its constants.
+// The micro-kernel: one tile of C, up to `kTileRows` x (`kTileVectors` registers). gemm_micro.cpp has the tiles, once
+// for all that multiply.
 #include "kernels/cpu/simd.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
-namespace {
 
 // Rows x Vectors accumulators, Vectors registers of B, one broadcast of A.
 #if defined(__AVX512F__)
@@ -36,11 +36,6 @@ struct Epilogue {
   }
 };
 
-template <class T, int N>
-DLCORE_INLINE vec<T, N> relu(vec<T, N> x) {  // keeps NaN
-  return select(vec<T, N>(T(0)) > x, vec<T, N>(T(0)), x);
-}
-
 // One operand's share of a tile: block r starts at data + (offsets ? offsets[r] : r * step).
 template <class T>
 struct TileSide {
@@ -68,75 +63,30 @@ struct TileArgs {
 // anywhere.
 enum class ARows { Panel, Strided, Placed };
 
-template <class T, int Rows, int Vectors, ARows Form>
-void tile(const TileArgs<T>& t) {
-  using V = vec<T>;
-  V acc[Rows][Vectors];
-  const auto each = [&](auto&& f) __attribute__((always_inline)) {
-#pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i)
-#pragma GCC unroll 4
-      for (int v = 0; v < Vectors; ++v) f(acc[i][v], i, v * V::size);
-  };
-  each([](V& x, int, int) { x = V(T(0)); });
-
-  // Only the last vector of a tile is ever partial.
-  const int64_t last = t.cols - (Vectors - 1) * V::size;
-  const auto load = [&](const T* p, int j, bool whole) __attribute__((always_inline)) {
-    return whole || j < (Vectors - 1) * V::size ? V::load(p + j) : V::load(p + j, last);
-  };
-  const int64_t a_stride = t.a.stride, b_stride = t.b.stride;
-  const auto sum = [&](bool whole) __attribute__((always_inline)) {
-    for (int64_t r = 0; r < t.reduce; ++r) {
-      const T* a = t.a.block(r);
-      const T* b = t.b.block(r);
-      for (int64_t p = 0; p < t.k; ++p) {
-        V bv[Vectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < Vectors; ++v) bv[v] = load(b, v * V::size, whole);
-#pragma GCC unroll 16
-        for (int i = 0; i < Rows; ++i) {
-          const V x(a[Form == ARows::Panel ? i : Form == ARows::Strided ? i * a_stride : t.a_places[i]]);
-#pragma GCC unroll 4
-          for (int v = 0; v < Vectors; ++v) acc[i][v] = fma(x, bv[v], acc[i][v]);
-        }
-        a += Form == ARows::Panel ? a_stride : 1;
-        b += b_stride;
-      }
-    }
-  };
-  const bool whole = last == V::size;
-  whole ? sum(true) : sum(false);
-
-  const Epilogue<T>& e = t.epilogue;
-  const bool direct = !kMaskedMoves;  // without masked moves C is whole: see tile_through_buffer
-  const auto c_at = [&](int i) __attribute__((always_inline)) {
-    return t.c + (Form == ARows::Placed ? t.c_places[i] : i * t.c_row);
-  };
-  if (e.alpha != 1) each([&](V& x, int, int) { x *= V(e.alpha); });
-  if (e.beta != 0) each([&](V& x, int i, int j) { x = fma(V(e.beta), load(c_at(i), j, direct), x); });
-  if (e.bias_col) each([&](V& x, int, int j) { x += load(e.bias_col, j, direct); });
-  if (e.bias_row) each([&](V& x, int i, int) { x += V(e.bias_row[i]); });
-  if (e.relu) each([&](V& x, int, int) { x = relu(x); });
-  each([&](V& x, int i, int j) {
-    T* c = c_at(i) + j;
-    direct || j < (Vectors - 1) * V::size ? x.store(c) : x.store(c, last);
-  });
-}
-
 template <class T>
 using TileFn = void (*)(const TileArgs<T>&);
 
-template <class T, ARows Form, class Rows = decltype(indices<kTileRows>())>
-struct TileTable;
-template <class T, ARows Form, int... I>
-struct TileTable<T, Form, ints<I...>> {
-  static_assert(kTileVectors == 2);
-  static DLCORE_INLINE TileFn<T> get(int64_t rows, int64_t vectors) {
-    constexpr static TileFn<T> table[kTileRows][kTileVectors] = {{tile<T, I + 1, 1, Form>, tile<T, I + 1, 2, Form>}...};
-    return table[rows - 1][vectors - 1];
-  }
+template <class T>
+struct TileTable {
+  TileFn<T> of[kTileRows][kTileVectors];  // [rows - 1][vectors - 1]
 };
+extern const TileTable<float> float_tiles[];  // [form]
+extern const TileTable<double> double_tiles[];
+
+namespace {
+
+template <class T>
+DLCORE_INLINE TileFn<T> tile_fn(ARows form, int64_t rows, int64_t vectors) {
+  if constexpr (sizeof(T) == 4)
+    return float_tiles[static_cast<int>(form)].of[rows - 1][vectors - 1];
+  else
+    return double_tiles[static_cast<int>(form)].of[rows - 1][vectors - 1];
+}
+
+template <class T, int N>
+DLCORE_INLINE vec<T, N> relu(vec<T, N> x) {  // keeps NaN
+  return select(vec<T, N>(T(0)) > x, vec<T, N>(T(0)), x);
+}
 
 // A tile that the registers cannot write: columns of C apart, or fewer than the registers hold and no masked moves.
 template <class T>

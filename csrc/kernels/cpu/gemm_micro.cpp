@@ -1,0 +1,76 @@
+#include "kernels/cpu/gemm_micro.h"
+
+namespace dlcore::kernel::DLCORE_TIER {
+namespace {
+
+template <class T, int Rows, int Vectors, ARows Form>
+void tile(const TileArgs<T>& t) {
+  using V = vec<T>;
+  V acc[Rows][Vectors];
+  const auto each = [&](auto&& f) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+      for (int v = 0; v < Vectors; ++v) f(acc[i][v], i, v * V::size);
+  };
+  each([](V& x, int, int) { x = V(T(0)); });
+
+  // Only the last vector of a tile is ever partial.
+  const int64_t last = t.cols - (Vectors - 1) * V::size;
+  const auto load = [&](const T* p, int j, bool whole) __attribute__((always_inline)) {
+    return whole || j < (Vectors - 1) * V::size ? V::load(p + j) : V::load(p + j, last);
+  };
+  const int64_t a_stride = t.a.stride, b_stride = t.b.stride;
+  const auto sum = [&](bool whole) __attribute__((always_inline)) {
+    for (int64_t r = 0; r < t.reduce; ++r) {
+      const T* a = t.a.block(r);
+      const T* b = t.b.block(r);
+      for (int64_t p = 0; p < t.k; ++p) {
+        V bv[Vectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) bv[v] = load(b, v * V::size, whole);
+#pragma GCC unroll 16
+        for (int i = 0; i < Rows; ++i) {
+          const V x(a[Form == ARows::Panel ? i : Form == ARows::Strided ? i * a_stride : t.a_places[i]]);
+#pragma GCC unroll 4
+          for (int v = 0; v < Vectors; ++v) acc[i][v] = fma(x, bv[v], acc[i][v]);
+        }
+        a += Form == ARows::Panel ? a_stride : 1;
+        b += b_stride;
+      }
+    }
+  };
+  const bool whole = last == V::size;
+  whole ? sum(true) : sum(false);
+
+  const Epilogue<T>& e = t.epilogue;
+  const bool direct = !kMaskedMoves;  // without masked moves C is whole: see tile_through_buffer
+  const auto c_at = [&](int i) __attribute__((always_inline)) {
+    return t.c + (Form == ARows::Placed ? t.c_places[i] : i * t.c_row);
+  };
+  if (e.alpha != 1) each([&](V& x, int, int) { x *= V(e.alpha); });
+  if (e.beta != 0) each([&](V& x, int i, int j) { x = fma(V(e.beta), load(c_at(i), j, direct), x); });
+  if (e.bias_col) each([&](V& x, int, int j) { x += load(e.bias_col, j, direct); });
+  if (e.bias_row) each([&](V& x, int i, int) { x += V(e.bias_row[i]); });
+  if (e.relu) each([&](V& x, int, int) { x = relu(x); });
+  each([&](V& x, int i, int j) {
+    T* c = c_at(i) + j;
+    direct || j < (Vectors - 1) * V::size ? x.store(c) : x.store(c, last);
+  });
+}
+
+template <class T, ARows Form, int... I>
+constexpr TileTable<T> tiles(ints<I...>) {
+  return {{{tile<T, I + 1, 1, Form>, tile<T, I + 1, 2, Form>}...}};
+}
+template <class T, ARows Form>
+constexpr TileTable<T> kTiles = tiles<T, Form>(indices<kTileRows>());
+
+}  // namespace
+
+constinit const TileTable<float> float_tiles[] = {kTiles<float, ARows::Panel>, kTiles<float, ARows::Strided>,
+                                                  kTiles<float, ARows::Placed>};
+constinit const TileTable<double> double_tiles[] = {kTiles<double, ARows::Panel>, kTiles<double, ARows::Strided>,
+                                                    kTiles<double, ARows::Placed>};
+
+}  // namespace dlcore::kernel::DLCORE_TIER
