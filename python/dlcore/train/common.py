@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from .. import nn
 from .._core import Tensor
 from ..autograd import no_grad
+from ..models.sequence import save_model
 from ..optim import AdamW
 from ..optim.lr_scheduler import LambdaLR
 
@@ -95,3 +96,16 @@ def fit(
             shown = {key: f"{number:.4g}" for key, number in measured.items()}
             bar.set_postfix(epoch=epoch + 1, loss=f"{value.item():.4f}", **shown)
     return measured, time.perf_counter() - start
+
+
+def save(model: nn.Module, output: str | None, **extra) -> None:
+    """Save a model of sequences with what belongs to it, if there is a file to save it in, and say so."""
+    if output is not None:
+        save_model(model, output, **extra)
+        print(f"saved {output}")
+
+
+def check_name(name: str, names: Iterable[str]) -> None:
+    """Raise ValueError if `name` is none of the names."""
+    if name not in names:
+        raise ValueError(f"train: name must be one of {', '.join(names)}, but got {name}")
