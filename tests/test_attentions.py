@@ -11,6 +11,7 @@ from dlcore.nn.low_rank_attention import linformer_attention, memory_compressed_
 from dlcore.nn.sinkhorn_attention import sinkhorn, sinkhorn_attention
 
 HEADS, TOKENS, DEPTH, WIDTH = 2, 12, 4, 3
+EPS = {dlcore.float16: 2.0**-10, dlcore.bfloat16: 2.0**-7}
 
 
 def random(*shape, seed=0, dtype=dlcore.float64, scale=1.0, **options):
@@ -112,6 +113,20 @@ def test_large_numbers_and_zeros_give_no_nan(name):
         wanted = [x[0], x[2]] if name.startswith("lsh") else x
         for t in (y, *dlcore.autograd.grad(y.sum(), wanted)):
             assert bool(t.isfinite().all())
+
+
+@pytest.mark.parametrize("dtype", [dlcore.float16, dlcore.bfloat16])
+@pytest.mark.parametrize("name", ALL)
+def test_half_precision(name, dtype):
+    """Against float64 on the same numbers; a hash may fall on the other side of a border."""
+    x = inputs(dtype=dtype)
+    y = ALL[name](*x)
+    assert y.dtype == dtype and bool(y.isfinite().all())
+    if not name.startswith("lsh"):
+        want = ALL[name](*(t.double() for t in x)).numpy()
+        np.testing.assert_allclose(y.double().numpy(), want, rtol=0, atol=16 * EPS[dtype] * np.abs(want).max())
+    zeros = ALL[name](*(t * 0 for t in x))
+    assert bool(zeros.isfinite().all())
 
 
 @pytest.mark.parametrize("name", [n for n in ALL if not n.startswith("sinkhorn")])

@@ -79,6 +79,12 @@ def test_memory_grows_linearly(causal):
     assert peaks[1] < 4.2 * peaks[0]
 
 
+def test_ten_thousand_chunks():
+    x = [dlcore.tensor(random(1, 10000, 2, seed=i), dtype=dlcore.float32, requires_grad=True) for i in range(3)]
+    grads = dlcore.autograd.grad(linear_attention(*x, causal=True, chunk=1).sum(), x)
+    assert all(bool(g.isfinite().all()) for g in grads)
+
+
 def test_orthogonal_features():
     w = orthogonal_features(10, 4, seeded(), dlcore.float64).numpy()
     assert w.shape == (10, 4)

@@ -20,7 +20,7 @@ from ._operands import check_count, check_dropout, check_operands, check_scale, 
 from .module import Module
 from .parameter import Buffer
 
-MOST_ROUNDS = 1000  # a count beyond is a mistake that would run for minutes
+MOST_ROUNDS = 64  # each is compared with each: a count beyond is a mistake that would run for long
 
 
 def lsh_attention(
@@ -53,7 +53,7 @@ def lsh_attention(
         key: query, or None: they are the same.
         buckets: even, or 1.
         chunk: tokens to a chunk. Default: 64.
-        rounds: hashes that are drawn. Default: 2.
+        rounds: hashes that are drawn, at most 64. Default: 2.
         scale: Default: 1 / sqrt(D).
         dropout_p: probability with which a weight is zeroed. Default: 0.
         generator: draws R. Default: the default one.
@@ -79,13 +79,13 @@ def lsh_attention(
     check_dropout(name, dropout_p)
     with no_grad():
         if buckets == 1:
-            places = _core.zeros(rounds, *query.shape[:-1], dtype=_core.int64)
+            groups = _core.zeros(rounds, *query.shape[:-1], dtype=_core.int64)
         else:
-            directions = _core.randn(rounds, query.shape[-1], buckets // 2, dtype=query.dtype, generator=generator)
-            turned = [query @ r for r in directions]
-            places = _core.stack([_core.cat([x, -x], -1).argmax(-1) for x in turned])
+            directions = _core.randn(rounds, query.shape[-1], buckets // 2, dtype=_core.float64, generator=generator)
+            turned = [query @ r for r in directions.to(query.dtype)]
+            groups = _core.stack([_core.cat([x, -x], -1).argmax(-1) for x in turned])
     key = _unit(query)
-    return _attention_in_groups(query, key, value, places, chunk, causal, False, scale, dropout_p)
+    return _attention_in_groups(query, key, value, groups, chunk, causal, False, scale, dropout_p)
 
 
 def _attention_in_groups(query, key, value, groups, chunk, causal, own, scale, dropout_p) -> Tensor:
@@ -159,7 +159,7 @@ def _rows(x: Tensor, index: Tensor) -> Tensor:
 
 def _unit(x: Tensor) -> Tensor:
     """x / |x|; 0 for 0."""
-    return x / x.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+    return x / x.norm(dim=-1, keepdim=True).clamp(min=finfo(x.dtype).tiny ** 0.5)
 
 
 def routing_attention(
