@@ -29,11 +29,11 @@ def test_bleu():
 
 
 def test_attention_memorises_names(names, capsys):
-    """A hundred pairs of the country and language names of pycountry, German, character by character."""
-    model, score = translation.train("seq2seq_attention", names[::6], epochs=60, tokens="characters", progress=False)
+    """A hundred pairs of the country and language names of pycountry in German, word by word."""
+    _, score = translation.train("seq2seq_attention", names[::5], epochs=30, progress=False)
     assert score["train"] >= 90 and 0 <= score["held_out"] < score["train"]
     text = capsys.readouterr().out
-    assert text.startswith("91 pairs, 60 epochs, ") and f"{score['held_out']:.1f} on the 10 held-out pairs" in text
+    assert text.startswith("110 pairs, 30 epochs, ") and f"{score['held_out']:.1f} on the 12 held-out pairs" in text
     assert text.count(" -> ") == 5
 
 
@@ -48,7 +48,7 @@ def test_command(name, names, tmp_path, capsys):
     text = capsys.readouterr().out
     assert text.startswith("20 pairs, 2 epochs, ") and "BLEU " in text and f"saved {tmp_path / 'model'}" in text
     model, extra = load_model(tmp_path / "model")
-    assert extra["tokens"] == "words" and "of" in extra["source"] and "von" in extra["target"]
+    assert extra["tokens"] == "words" and len(extra["source"]) > 20 < len(extra["target"])
     source = dlcore.tensor([extra["source"].encode("Kingdom of Spain".split())])
     assert all(isinstance(word, str) for word in extra["target"].decode(model.translate(source)[0]))
 

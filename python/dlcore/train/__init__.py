@@ -7,9 +7,16 @@ A family of models is a module here with
     run(name, **options): trains with the options' values, prints what came out, saves the model in ``output``.
 """
 
-from . import encoder, labeller, language, vision
+from . import encoder, labeller, language, pointer, translation, vision
 from .vision import AUGMENTATIONS, NETWORKS, Recipe, accuracy, load, train
 
-FAMILIES = {"images": vision, "language": language, "masked language": encoder, "labels of tokens": labeller}
+FAMILIES = {
+    "images": vision,
+    "language": language,
+    "masked language": encoder,
+    "labels of tokens": labeller,
+    "translation": translation,
+    "points": pointer,
+}
 
 __all__ = ["AUGMENTATIONS", "FAMILIES", "NETWORKS", "Recipe", "accuracy", "load", "train"]

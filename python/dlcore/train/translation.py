@@ -59,11 +59,11 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("--limit", type=common.positive, help="most pairs to train on; default: all")
     if name == "nat":
         parser.add_argument("--iterations", type=common.positive, default=4, help="of refinement; default: %(default)s")
-        return
-    parser.add_argument("--beams", type=common.positive, default=4, help="of the search; default: %(default)s")
-    if name != "transformer":
-        parser.add_argument("--sampling", type=float, default=0.0, metavar="P", help="probability of scheduled sampling "
-                            "in the end, towards which it rises; default: %(default)s")  # fmt: skip
+    else:
+        parser.add_argument("--beams", type=common.positive, default=4, help="of the search; default: %(default)s")
+    if name.startswith("seq2seq"):
+        help = "probability of scheduled sampling in the end, towards which it rises; default: %(default)s"
+        parser.add_argument("--sampling", type=float, default=0.0, metavar="P", help=help)
 
 
 def run(name: str, **options) -> None:
