@@ -58,7 +58,7 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("--tokens", choices=TOKENS, help="default: characters of names, words of --pairs")
     parser.add_argument("--limit", type=common.positive, help="most pairs to train on; default: all")
     if name == "nat":
-        parser.add_argument("--iterations", type=common.positive, default=4, help="of refinement; default: %(default)s")
+        parser.add_argument("--iterations", type=common.positive, default=1, help="of refinement; default: %(default)s")
     else:
         parser.add_argument("--beams", type=common.positive, default=4, help="of the search; default: %(default)s")
     if name.startswith("seq2seq"):
@@ -126,7 +126,7 @@ def train(
     limit: int | None = None,
     beams: int = 4,
     sampling: float = 0.0,
-    iterations: int = 4,
+    iterations: int = 1,
     epochs: int | None = None,
     batch_size: int | None = None,
     lr: float | None = None,
@@ -144,7 +144,7 @@ def train(
         limit: most pairs to train on; None (the default): all.
         beams: of the search for translations, where they are written one token after the other. Default: 4.
         sampling: of `Seq2Seq`: the probability of scheduled sampling in the last step. Default: 0.
-        iterations: of `NonAutoregressiveTranslator`. Default: 4.
+        iterations: of `NonAutoregressiveTranslator`. Default: 1.
         epochs, batch_size, lr: of the training.
         seed: of the weights, the split and the order; the same seed gives the same model. Default: 0.
         output: the file for the model with its vocabularies ``source`` and ``target`` and its ``tokens``
