@@ -19,12 +19,16 @@ import warnings
 import numpy as np
 
 import dlcore as d
+import dlcore.datasets
+import dlcore.models
 
 CALLS = 100
 # BufferError is how the DLPack protocol refuses.
 CLEAN = (TypeError, ValueError, IndexError, RuntimeError, MemoryError, OverflowError, BufferError)
 # A thin Python layer may stumble over an argument's missing attribute or key, as PyTorch's does.
-CLEAN_IN_PYTHON = (*CLEAN, AttributeError, KeyError, AssertionError, StopIteration, OSError)
+# The last two: files and libraries that are not there.
+CLEAN_IN_PYTHON = (*CLEAN, AttributeError, KeyError, AssertionError, StopIteration, OSError, ImportError)
+PYTHON = ("nn.", "optim.", "utils.", "datasets.", "models.")
 SKIPPED = {"set_num_threads", "set_default_dtype", "set_printoptions"}  # they would change what the next calls mean
 
 
@@ -174,7 +178,8 @@ MODULES = tuple(f"nn.{kind}attention" for kind in ("", "linear_", "low_rank_", "
 def public():
     """Name and callable of everything that a user may call."""
     out = {}
-    for place in ("", "nn.functional", "nn.init", "nn", "optim", "autograd", "utils.data", *MODULES):
+    places = ("", "nn.functional", "nn.init", "nn", "optim", "autograd", "utils.data", "datasets", "models.sequence")
+    for place in (*places, *MODULES):
         space = functools.reduce(getattr, filter(None, place.split(".")), d)
         for name in dir(space):
             if name.startswith("_") or name in SKIPPED or name == "distributions":
@@ -204,7 +209,7 @@ SPECIAL = {
 def attack(name, f, number):
     """Many calls; a line on stdout for each kind of failure that is no plain error."""
     native = type(f).__module__.startswith("dlcore._core") or not hasattr(f, "__code__")
-    accepted = CLEAN if native and not name.startswith(("nn.", "optim.", "utils.")) else CLEAN_IN_PYTHON
+    accepted = CLEAN if native and not name.startswith(PYTHON) else CLEAN_IN_PYTHON
     arguments, known = Arguments(number), signatures(f)
     is_property = name.startswith("Tensor.") and not callable(f)
     seen = set()

@@ -1,9 +1,11 @@
 """Models of sequences: formulas in float64, padding, steps, files, errors."""
 
 import math
+import re
 
 import numpy as np
 import pytest
+from toolchain import ROOT
 
 import dlcore
 from dlcore import nn
@@ -373,6 +375,15 @@ def test_saved_models(build, tmp_path):
     assert dlcore.equal(a, b)
     if hasattr(model, "output") and hasattr(model, "embedding") and not isinstance(model, SequenceLabeller):
         assert again.output.weight is again.embedding.weight
+
+
+def test_the_example_of_the_documentation(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    vocabulary = Vocabulary("Python is good")
+    save_model(GPT(len(vocabulary), 128, 12, 1, 2), "gpt.safetensors", vocabulary=vocabulary)
+    text = (ROOT / "docs" / "sequence-models.md").read_text()
+    exec(next(code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "gpt" in code), {})
+    assert len(capsys.readouterr().out) > 2
 
 
 def test_files_that_hold_something_else(tmp_path):

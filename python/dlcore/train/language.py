@@ -45,7 +45,7 @@ class Recipe:
 RECIPES = {
     "char_lm": Recipe("characters", characters, "", 1, 64, 1, 12, 32, 4e-3, 40, 200),
     "word_lm": Recipe("words", words, " ", 2, 35, 1, 12, 32, 4e-3, 8, 40),
-    "gpt": Recipe("characters", characters, "", 1, 128, 4, 6, 32, 2e-3, 28, 100),
+    "gpt": Recipe("characters", characters, "", 1, 128, 4, 6, 16, 3e-3, 28, 100),
 }
 NAMES = tuple(RECIPES)
 
