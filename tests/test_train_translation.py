@@ -43,12 +43,13 @@ def test_command(name, names, tmp_path, capsys):
     lines = [f"{source}\t{target}\tnote" for source, target in names[:300:10]]
     (tmp_path / "pairs.tsv").write_text("\n".join(lines), encoding="utf-8")
     options = ["--pairs", str(tmp_path / "pairs.tsv"), "--epochs", "2", "--batch-size", "8", "--seed", "3"]
+    options += ["--limit", "20", "--min-count", "2"]
     options += {"nat": ["--iterations", "2"], "transformer": ["--beams", "2"]}.get(name, ["--sampling", "0.5"])
-    assert main(["train", name, *options, "--limit", "20", "--output", str(tmp_path / "model")]) == 0
+    assert main(["train", name, *options, "--output", str(tmp_path / "model")]) == 0
     text = capsys.readouterr().out
     assert text.startswith("20 pairs, 2 epochs, ") and "BLEU " in text and f"saved {tmp_path / 'model'}" in text
     model, extra = load_model(tmp_path / "model")
-    assert extra["tokens"] == "words" and len(extra["source"]) > 20 < len(extra["target"])
+    assert extra["tokens"] == "words" and 4 < len(extra["source"]) < 20
     source = dlcore.tensor([extra["source"].encode("Kingdom of Spain".split())])
     assert all(isinstance(word, str) for word in extra["target"].decode(model.translate(source)[0]))
 
@@ -60,6 +61,15 @@ def test_same_seed_same_model(names):
     ]
     same, other = ([dlcore.equal(a, b) for a, b in zip(runs[0].values(), run.values())] for run in runs[1:])
     assert all(same) and not any(other[1:])
+
+
+def test_sampling_rises():
+    class Recorder:
+        def loss(self, source, target, lengths, sampling=0.0):
+            return sampling
+
+    loss = translation.Loss(Recorder(), 0.8, 4)
+    assert [loss((None,) * 4) for _ in range(4)] == pytest.approx([0, 0.2, 0.4, 0.6])
 
 
 def test_options_that_a_model_does_not_take(capsys):

@@ -56,6 +56,7 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
                         "countries and languages in English and another language, from pycountry")  # fmt: skip
     parser.add_argument("--locale", default="de", help="the other language; default: %(default)s")
     parser.add_argument("--tokens", choices=TOKENS, help="default: characters of names, words of --pairs")
+    parser.add_argument("--min-count", type=common.positive, default=1, help="rarer tokens become <unk>; default: 1")
     parser.add_argument("--limit", type=common.positive, help="most pairs to train on; default: all")
     if name == "nat":
         parser.add_argument("--iterations", type=common.positive, default=1, help="of refinement; default: %(default)s")
@@ -123,6 +124,7 @@ def train(
     pairs: str | Sequence[Pair] | None = None,
     locale: str = "de",
     tokens: str | None = None,
+    min_count: int = 1,
     limit: int | None = None,
     beams: int = 4,
     sampling: float = 0.0,
@@ -141,6 +143,7 @@ def train(
         pairs: the file of the pairs, or the pairs; None (the default) for `datasets.translated_names`.
         locale: of these names. Default: de.
         tokens: "characters" or "words"; None (the default): characters of names, words of other pairs.
+        min_count: rarer tokens than that become <unk>. Default: 1.
         limit: most pairs to train on; None (the default): all.
         beams: of the search for translations, where they are written one token after the other. Default: 4.
         sampling: of `Seq2Seq`: the probability of scheduled sampling in the last step. Default: 0.
@@ -176,7 +179,7 @@ def train(
     known, held_out = split_pairs(pairs, seed=seed)
     if not held_out:
         raise ValueError(f"train: pairs must be at least ten, of which one is held out, but got {len(pairs)}")
-    train_set = PairDataset(known[:limit], tokenize=tokenize, max_length=LONGEST)
+    train_set = PairDataset(known[:limit], tokenize=tokenize, min_count=min_count, max_length=LONGEST)
     test_set = PairDataset(held_out, train_set.source, train_set.target, tokenize, max_length=LONGEST)
 
     _core.manual_seed(seed)
