@@ -36,7 +36,7 @@ _KINDS = {
     tokenize.COMMENT: "comment",
     tokenize.OP: "operator",
     # since Python 3.12 strings with expressions in them come in parts
-    **{getattr(tokenize, f"FSTRING_{part}", -1): "string" for part in ("START", "MIDDLE", "END")},
+    **{getattr(tokenize, f"{kind}STRING_{part}", -1): "string" for kind in "FT" for part in ("START", "MIDDLE", "END")},
 }
 
 
