@@ -57,8 +57,17 @@ def test_language_models(name, options, size, bound, kind, text, tmp_path, capsy
 
 
 def test_the_same_seed_gives_the_same_model(text, capsys):
+    """For any number of threads."""
     options = {"name": "char_lm", "text": text, "epochs": 1, "progress": False}
-    (a, p), (b, q), (c, r) = (language.train(seed=seed, **options) for seed in (1, 1, 2))
+    before = dlcore.get_num_threads()
+    try:
+        results = []
+        for seed, threads in ((1, 1), (1, 3), (2, 1)):
+            dlcore.set_num_threads(threads)
+            results.append(language.train(seed=seed, **options))
+    finally:
+        dlcore.set_num_threads(before)
+    (a, p), (b, q), (c, r) = results
     first, second, _ = capsys.readouterr().out.split("18000 characters")[1:]
     assert p == q != r and first.split("held-out")[1:] == second.split("held-out")[1:]
     assert all(dlcore.equal(x, y) for x, y in zip(a.parameters(), b.parameters()))
