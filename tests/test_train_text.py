@@ -29,7 +29,7 @@ def text(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "size", "bound", "kind"),
     [
-        ("char_lm", ["--cell", "gru"], 20_000, 20, LanguageModel),
+        ("char_lm", ["--cell", "gru", "--batch-size", "16"], 20_000, 25, LanguageModel),
         ("word_lm", ["--cell", "rnn", "--layers", "2"], 20_000, 200, LanguageModel),
         ("gpt", ["--positions", "rotary", "--layers", "2"], 8_000, 25, GPT),
     ],
