@@ -56,6 +56,16 @@ BARS = {
         10,
         None,
     ),
+    "sequence layers": (
+        "layer and RMS norm, softmax, gelu, silu, dropout, embedding, forward with backward",
+        1.5,
+        1.0,
+    ),
+    "lstm model step": ("LSTM language model, training step with Adam", 1.5, None),
+    "gru model step": ("GRU language model, training step with Adam", 2.8, None),
+    "gpt step": ("GPT of 4 layers of 256, training step with Adam", 1.3, None),
+    "encoder step": ("encoder of 4 layers of 256 with dropout 0.1, training step with Adam", 1.6, None),
+    "decode": ("GPT of 4 layers of 256, one token with cache", 2.0, None),
     "pooling": ("pooling, forward and with backward", 3.0, 1.2),
     "image": ("padding, resampling, sampling at points, unfolding, forward and with backward", 1.0, None),
 }

@@ -53,7 +53,19 @@ def load() -> list[Row]:
     two libraries must not meet in one function: each gets its own, as a program that uses one of them has.
     """
     ROWS.clear()
-    for module in ("matmul", "large", "small", "models", "conv", "norm", "pool", "image", "rnn", "attention"):
+    for module in (
+        "matmul",
+        "large",
+        "small",
+        "models",
+        "conv",
+        "norm",
+        "pool",
+        "image",
+        "rnn",
+        "attention",
+        "sequence",
+    ):
         sys.modules.pop(f"{__name__}.{module}", None)
         importlib.import_module(f"{__name__}.{module}")
     return list(ROWS)
