@@ -58,7 +58,7 @@ struct Attention {
   double scale, dropout;
   uint64_t seed, offset;  // of the dropout: (planes, queries, key blocks, 16) counters of core/philox.h
   AttentionMatrices q, k, v, y;
-  void* lse;  // (planes, queries)
+  void* lse;  // (planes, queries), which backward needs; forward may leave it out (null)
   AttentionMask mask;
   AttentionBlocks blocks;
 };

@@ -99,7 +99,7 @@ struct Arguments {
     a.scale = p.scale, a.dropout = p.dropout;
     a.seed = p.random.seed, a.offset = p.random.offset;
     a.q = q.get(), a.k = k.get(), a.v = v.get(), a.y = y.get();
-    a.lse = lse.raw_data();
+    a.lse = lse.defined() ? lse.raw_data() : nullptr;
     list = p.pairs->lists_of(a.planes);
     a.blocks = p.pairs->blocks(list);
     if (p.mask.defined()) {
@@ -119,13 +119,12 @@ Cost cost(const Problem& p, const kernel::Attention& a, double products) {
 }
 
 struct Result {
-  Tensor y, lse;
+  Tensor y, lse;  // lse: for backward
 };
 
 Result forward(const Problem& p) {
-  Result r{new_like(p.q, shape(p.q_lead, p.queries(), p.width())),
-           new_tensor(shape(p.q_lead, p.queries(), 1), p.q.dtype())};
-  if (r.lse.numel() == 0) return r;
+  Result r{new_like(p.q, shape(p.q_lead, p.queries(), p.width())), {}};
+  if (needs_graph(p.q, p.k, p.v, p.mask)) r.lse = new_tensor(shape(p.q_lead, p.queries(), 1), p.q.dtype());
   const Arguments args(p, r.y, r.lse);
   const Workspace scratch(kernels().attention_workspace(args.a, false));
   launch(kOp, cost(p, args.a, 2), [&] { kernels().attention_forward(args.a, scratch.data()); });

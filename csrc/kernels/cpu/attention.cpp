@@ -1,7 +1,7 @@
 // Attention in blocks (kernels/attention.h). Every product is of small matrices in the cache; keys and values, and in
-// backward queries and dy, are packed for it once. Work is cut by the shape alone: into slots, each with scratch of its
-// own, which take their units (blocks of queries; in backward groups of key blocks) in turn. Where there are many
-// planes a slot takes whole planes, and packs for itself.
+// backward queries and dy, are packed for it once, unless there are only a few queries. Work is cut by the shape alone:
+// into slots, each with scratch of its own, which take their units (blocks of queries; in backward groups of key
+// blocks) in turn. Where there are many planes a slot takes whole planes, and packs for itself.
 //
 // At least 4 L S D operations forward (q k^T and p v) and 10 L S D backward (those of s and dp again, dv, dk, dq), of
 // the pairs that take part.
@@ -9,6 +9,7 @@
 
 #include "core/parallel.h"
 #include "kernels/cpu/arena.h"
+#include "kernels/cpu/attention_few.h"
 #include "kernels/cpu/attention_pairs.h"
 #include "kernels/list.h"
 
@@ -93,8 +94,9 @@ class Forward : Common<T> {
 
  public:
   Forward(const Attention& args, void* workspace) : Common<T>(args, false, workspace) {
+    few_ = a.queries <= kFewQueries && !a.lse;  // backward is to meet the very same s
     slots_ = own ? kSlots : least(kSlots, a.planes * query_blocks);
-    const int64_t packed = own ? slots_ : shared;
+    const int64_t packed = few_ ? 0 : own ? slots_ : shared;
     row_ = least(kKeyBlocks, key_blocks) * kSide;
     keys_size_ = panels<T>(a.keys) * W * a.depth, values_size_ = width_panels * W * a.keys;
     keys_ = arena.template take<T>(packed * keys_size_);
@@ -109,12 +111,12 @@ class Forward : Common<T> {
     if (own)
       return this->spread(slots_, [&](int64_t slot) {
         for (int64_t p = slot; p < shared; p += slots_) {
-          pack(p, slot, 0, a.keys);
+          if (!few_) pack(p, slot, 0, a.keys);
           for (int64_t plane = p * a.group; plane < (p + 1) * a.group; ++plane)
             for (int64_t block = 0; block < query_blocks; ++block) queries(plane, block, slot, slot);
         }
       });
-    const int64_t parts = ceil_div(a.keys, kPackRows);
+    const int64_t parts = few_ ? 0 : ceil_div(a.keys, kPackRows);
     this->spread(shared * parts, [&](int64_t i) {
       const int64_t first = i % parts * kPackRows;
       pack(i / parts, i / parts, first, least(kPackRows, a.keys - first));
@@ -136,6 +138,7 @@ class Forward : Common<T> {
   // y and lse of a block of queries.
   void queries(int64_t plane, int64_t block, int64_t place, int64_t slot) const {
     const int64_t first = block * kSide, n = least(kSide, a.queries - first), o_row = width_panels * W;
+    const int64_t shared_plane = plane / a.group;
     const T *keys = keys_ + place * keys_size_, *values = values_ + place * values_size_;
     T *q = q_ + slot * kSide * a.depth, *s = s_ + slot * kSide * row_, *o = o_ + slot * kSide * o_row;
     T m[kSide], l[kSide];
@@ -146,16 +149,22 @@ class Forward : Common<T> {
     const int64_t* start = a.blocks.row_start + this->list(plane) * (query_blocks + 1) + block;
     pieces<kKeyBlocks>(a.blocks.rows + start[0], a.blocks.rows + start[1], [&](const Piece<kKeyBlocks>& p) {
       const int64_t key = p.first * kSide, count = least(p.count * kSide, a.keys - key);
-      product<ARows::Strided>(n, count, a.depth, q, a.depth, keys + key * a.depth, W * a.depth, s, row_, false);
+      if (few_)
+        few_scores(n, count, a.depth, q, a.depth, row_of<T>(a.k, shared_plane, key), a.k.row, s, row_);
+      else
+        product<ARows::Strided>(n, count, a.depth, q, a.depth, keys + key * a.depth, W * a.depth, s, row_, false);
       for (int64_t i = 0; i < n; ++i) soften(plane, first + i, p, count, s + i * row_, m[i], l[i], o + i * o_row);
-      product<ARows::Strided>(n, a.width, count, s, row_, values + key * W, W * a.keys, o, o_row, true);
+      if (few_)
+        few_sums(n, count, a.width, s, row_, row_of<T>(a.v, shared_plane, key), a.v.row, o, o_row);
+      else
+        product<ARows::Strided>(n, a.width, count, s, row_, values + key * W, W * a.keys, o, o_row, true);
     });
 
     T* lse = static_cast<T*>(a.lse) + plane * a.queries + first;
     for (int64_t i = 0; i < n; ++i) {
       const bool none = l[i] == 0;
       scale_rows(o + i * o_row, 0, 1, a.width, none ? T(0) : 1 / l[i], row_of<T>(a.y, plane, first + i), 0);
-      lse[i] = none ? kInfinity<T> : m[i] + static_cast<T>(__builtin_log(static_cast<double>(l[i])));
+      if (a.lse) lse[i] = none ? kInfinity<T> : m[i] + static_cast<T>(__builtin_log(static_cast<double>(l[i])));
     }
   }
 
@@ -190,6 +199,7 @@ class Forward : Common<T> {
     l += sum_lanes(sum);
   }
 
+  bool few_;  // queries: nothing is packed
   int64_t slots_, row_, keys_size_, values_size_;
   T *keys_, *values_;  // packed, by plane or slot
   T *q_, *s_, *o_;     // by slot: scale q; s, then p; o

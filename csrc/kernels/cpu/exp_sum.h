@@ -20,6 +20,18 @@ struct Largest {
   }
   static constexpr float identity = -__builtin_inff();
 };
+// Of the elements that are numbers: enough where a NaN shows in the sum anyway.
+struct LargestNumber {
+  template <class V>
+  static DLCORE_INLINE V step(V a, V x) {
+    return max(x, a);  // a where x is NaN
+  }
+  template <class V>
+  static DLCORE_INLINE V merge(V a, V b) {
+    return max(a, b);
+  }
+  static constexpr float identity = -__builtin_inff();
+};
 struct Plus {
   template <class V>
   static DLCORE_INLINE V step(V a, V x) {

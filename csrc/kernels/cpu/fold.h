@@ -39,13 +39,17 @@ DLCORE_INLINE T abs(T x) {
   return x < 0 ? -x : x;
 }
 
-template <class Op, class T>
-DLCORE_INLINE T fold_lanes(vec<T> v) {
-  T lanes[kLanes<T>];
-  v.store(lanes);
-  for (int half = kLanes<T> / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lanes[i] = Op::merge(lanes[i], lanes[i + half]);
-  return lanes[0];
+template <class Op, int D, class T, int N, int... I>
+DLCORE_INLINE vec<T, N> merge_upper(vec<T, N> x, ints<I...>) {
+  return Op::merge(x, shuffle<(I + D) % N...>(x, x));
+}
+// All lanes merged, by halves.
+template <class Op, class T, int N, int D = N / 2>
+DLCORE_INLINE T fold_lanes(vec<T, N> x) {
+  if constexpr (D >= 1)
+    return fold_lanes<Op, T, N, D / 2>(merge_upper<Op, D>(x, indices<N>()));
+  else
+    return x[0];
 }
 
 template <class Op, class T>

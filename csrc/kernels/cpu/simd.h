@@ -269,6 +269,21 @@ template <class T, int N>
 DLCORE_INLINE vec<T, N> operator+(vec<T, N> a, vec<T, N> b) {
   return {a.v + b.v};
 }
+// Lane i: the sum of all lanes of x[i]. Much less than a sum_lanes for each; x is used up.
+template <class T, int N, int D = N / 2>
+DLCORE_INLINE vec<T, N> lane_sums(vec<T, N> (&x)[N]) {
+  if constexpr (D == 0) {
+    return x[0];
+  } else {
+#pragma GCC unroll 16
+    for (int i = 0; i < D; ++i) {
+      swap_blocks<D>(x[i], x[i + D], indices<N>());
+      x[i] = x[i] + x[i + D];
+    }
+    return lane_sums<T, N, D / 2>(x);
+  }
+}
+
 template <class T, int N>
 DLCORE_INLINE vec<T, N> operator-(vec<T, N> a, vec<T, N> b) {
   return {a.v - b.v};

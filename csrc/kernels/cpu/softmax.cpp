@@ -84,7 +84,6 @@ struct Backward {
       return x[0] * (x[1] - sum);
   }
 
- private:
   static DLCORE_INLINE vec<T> term(const T* y, const T* dy, int64_t lanes) {
     const vec<T> d = vec<T>::load(dy, lanes);
     if constexpr (Log)
@@ -169,35 +168,59 @@ void fold_then_map(const F& f, DType dtype, void* y, const SoftmaxPlan& plan, vo
   });
 }
 
-// Rows that fit a buffer, the most frequent case: each exponential is computed once, in the place of the result.
-template <class T>
-void softmax_rows(const Softmax& a) {
-  const ReduceLoops& l = a.loops;
-  const ReducePlan& p = a.plan.cut;
+// Rows that fit a buffer, the most frequent case: f(elements of the inputs, place of the results, how many) for each.
+template <class T, int Inputs, class F>
+void each_row(const ReduceLoops& l, const ReducePlan& p, const Input<T> (&in)[Inputs], DType dtype, void* y,
+              const F& f) {
   const Loop &dim = l.reduced[0], &line = l.kept[l.kept_dims - 1];
-  const Input<T> in(a.dtype, a.x);
-  const bool direct = holds<T>(a.dtype) && dim.y == 1;
+  const bool direct = holds<T>(dtype) && dim.y == 1;
   parallel_for(p.blocks, p.grain, [&](int64_t begin, int64_t end) {
-    T buffer[kSoftmaxTile];
+    T buffer[Inputs][kSoftmaxTile];
     for (int64_t block = begin; block < end; ++block) {
       const int64_t start = block % p.line_blocks * p.width, width = min(p.width, line.size - start);
       const Odometer k(l.kept, l.kept_dims, block / p.line_blocks * line.size + start);
       for (int64_t o = 0; o < width; ++o) {
-        const T* x = in.read(k.x + o * line.x, dim.x, l.count, buffer);
+        const T* x[Inputs];
+        for (int i = 0; i < Inputs; ++i) x[i] = in[i].read(k.x + o * line.x, dim.x, l.count, buffer[i]);
         const int64_t to = k.y + o * line.y;
-        T* y = direct ? static_cast<T*>(a.y) + to : buffer;
-        const vec<T> scale(static_cast<T>(1 / sum_exp(x, fold_run<Largest>(x, l.count), l.count, y)));
-        vectors<T>(l.count,
-                   [&](int64_t i, int64_t lanes) { (vec<T>::load(y + i, lanes) * scale).store(y + i, lanes); });
-        if (!direct) write(a.dtype, a.y, to, dim.y, l.count, y);
+        T* results = direct ? static_cast<T*>(y) + to : buffer[0];
+        f(x, results, l.count);
+        if (!direct) write(dtype, y, to, dim.y, l.count, results);
       }
     }
   });
 }
 
+bool in_rows(const ReduceLoops& l) { return !l.columns && l.count <= kSoftmaxTile; }
+
+// Each exponential is computed once, in the place of the result.
+template <class T>
+void softmax_rows(const Softmax& a) {
+  const Input<T> in[] = {{a.dtype, a.x}};
+  each_row<T>(a.loops, a.plan.cut, in, a.dtype, a.y, [](const T* const(&x)[1], T* y, int64_t n) {
+    const T shift = shift_of(fold_run<LargestNumber>(x[0], n));
+    const vec<T> scale(static_cast<T>(1 / sum_exp(x[0], shift, n, y)));
+    vectors<T>(n, [&](int64_t i, int64_t lanes) { (vec<T>::load(y + i, lanes) * scale).store(y + i, lanes); });
+  });
+}
+
+template <class T, bool Log>
+void softmax_backward_rows(const SoftmaxBackward& a) {
+  const Input<T> in[] = {{a.dtype, a.y}, {a.dtype, a.dy}};
+  each_row<T>(a.loops, a.plan.cut, in, a.dtype, a.dx, [](const T* const(&x)[2], T* dx, int64_t n) {
+    using B = Backward<T, Log>;
+    const vec<T> sum(static_cast<T>(
+        sum_vectors<T>(n, [&](int64_t i, int64_t lanes) { return B::term(x[0] + i, x[1] + i, lanes); })));
+    vectors<T>(n, [&](int64_t i, int64_t lanes) {
+      const vec<T> v[] = {vec<T>::load(x[0] + i, lanes), vec<T>::load(x[1] + i, lanes)};
+      B::result(v, sum, sum).store(dx + i, lanes);
+    });
+  });
+}
+
 template <class T>
 void softmax_as(const Softmax& a) {
-  if (!a.log && !a.loops.columns && a.loops.count <= kSoftmaxTile) return softmax_rows<T>(a);
+  if (!a.log && in_rows(a.loops)) return softmax_rows<T>(a);
   if (a.log)
     fold_then_map<T>(Forward<T, true>{{a.loops, {{a.dtype, a.x}}}}, a.dtype, a.y, a.plan, a.workspace);
   else
@@ -206,6 +229,7 @@ void softmax_as(const Softmax& a) {
 
 template <class T>
 void softmax_backward_as(const SoftmaxBackward& a) {
+  if (in_rows(a.loops)) return a.log ? softmax_backward_rows<T, true>(a) : softmax_backward_rows<T, false>(a);
   if (a.log)
     fold_then_map<T>(Backward<T, true>{a.loops, {{a.dtype, a.y}, {a.dtype, a.dy}}}, a.dtype, a.dx, a.plan, a.workspace);
   else
