@@ -13,6 +13,7 @@ from dlcore.datasets import Vocabulary
 from dlcore.models.sequence import (
     BERT,
     GPT,
+    BidirectionalLanguageModel,
     LanguageModel,
     SequenceLabeller,
     beam_search,
@@ -256,6 +257,34 @@ def test_language_model_learns(cell, options):
     assert greedy(model.eval().step, None, 2, None, 6) == [[5, 8, 0, 3, 6, 9]]
 
 
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_bidirectional_language_model(cell, length):
+    """A token's logits come from the layers of each direction, run up to its neighbours, and not from itself."""
+    dlcore.manual_seed(0)
+    model = BidirectionalLanguageModel(V, 6, 8, 2, cell).double().eval()
+    x = tokens(3, length)
+    logits = model(x)
+    e, zero = model.embedding(x), dlcore.zeros(3, 8, dtype=dlcore.float64)
+    for t in range(length):
+        before = model.forward_layers(e[:, :t])[0][:, -1] if t else zero
+        after = model.backward_layers(e[:, t + 1 :].flip(1))[0][:, -1] if t + 1 < length else zero
+        want = model.output(dlcore.cat([before, after], -1))
+        np.testing.assert_allclose(logits[:, t].detach().numpy(), want.detach().numpy(), rtol=0, atol=1e-13)
+    for t in range(length):
+        other = x.clone()
+        other[:, t] = (other[:, t] + 1) % V
+        same = (model(other) == logits).all(-1)
+        assert same[:, t].all() and not same[:, [i for i in range(length) if abs(i - t) == 1]].any()
+
+
+def test_bidirectional_language_model_learns():
+    dlcore.manual_seed(0)
+    model = BidirectionalLanguageModel(V, 24, 24, 2, dropout=0.1)
+    losses = trained(model, lambda: F.cross_entropy(model(CYCLE).flatten(0, 1), CYCLE.flatten()), steps=60)
+    assert losses[0] == pytest.approx(math.log(V), abs=0.3) and losses[-1] < 0.2
+
+
 @pytest.mark.parametrize("positions", ["learned", "rotary"])
 def test_gpt_learns(positions):
     dlcore.manual_seed(0)
@@ -358,6 +387,7 @@ def test_mask_tokens():
     [
         lambda: LanguageModel(V, 6, 6, 2, "gru", tied=True),
         lambda: SequenceLabeller(V, 3, 6, 8, cell="rnn"),
+        lambda: BidirectionalLanguageModel(V, 6, 8, cell="gru"),
         lambda: GPT(V, 16, 12, 2, 2, positions="rotary"),
         lambda: BERT(V, 16, 12, 1, 2),
     ],
@@ -373,7 +403,8 @@ def test_saved_models(build, tmp_path):
     x = tokens(2, 5)
     a, b = (each(x)[0] if isinstance(each, LanguageModel) else each(x) for each in (model, again))
     assert dlcore.equal(a, b)
-    if hasattr(model, "output") and hasattr(model, "embedding") and not isinstance(model, SequenceLabeller):
+    untied = isinstance(model, (SequenceLabeller, BidirectionalLanguageModel))
+    if hasattr(model, "output") and hasattr(model, "embedding") and not untied:
         assert again.output.weight is again.embedding.weight
 
 
@@ -423,6 +454,11 @@ def test_files_that_hold_something_else(tmp_path):
         ),
         (lambda: LanguageModel(V, hidden_size=2.0), ValueError, "LanguageModel: hidden_size must be .* but got 2.0"),
         (lambda: LanguageModel(V, num_layers=2**40), ValueError, "num_layers must be an int in"),
+        (
+            lambda: BidirectionalLanguageModel(V, cell="tcn"),
+            ValueError,
+            "BidirectionalLanguageModel: cell must be one of",
+        ),
         (lambda: LanguageModel(V, cell="tcn"), ValueError, "cell must be one of rnn, gru, lstm, but got 'tcn'"),
         (lambda: LanguageModel(V, 8, 9, tied=True), ValueError, "must be the same where tied, but got 8 and 9"),
         (lambda: LanguageModel(V, dropout=2), ValueError, "dropout"),

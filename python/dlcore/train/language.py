@@ -1,4 +1,4 @@
-"""Language models: recurrent ones on characters or words, and GPT on characters."""
+"""Language models: recurrent ones on characters or words, of one direction or both, and GPT on characters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .. import _core
 from .._core import Tensor
 from ..autograd import no_grad
 from ..datasets import Vocabulary, characters, default_text, read_text, words
-from ..models.sequence import GPT, LanguageModel, sample
+from ..models.sequence import GPT, BidirectionalLanguageModel, LanguageModel, sample
 from ..nn import functional as F
 from . import common
 
@@ -26,7 +26,8 @@ class Recipe:
         min_count: of a token in the text; others become <unk>.
         steps: tokens of a window, through which gradients go.
         layers, epochs, batch_size, lr: of the model and the training.
-        prompt, length: tokens of the held-out text that the sample goes on from, and tokens of the sample.
+        prompt, length: tokens of the held-out text that the sample goes on from, and tokens of the sample; 0 for models
+            that write nothing.
     """
 
     tokens: str
@@ -45,9 +46,11 @@ class Recipe:
 RECIPES = {
     "char_lm": Recipe("characters", characters, "", 1, 64, 1, 12, 32, 4e-3, 40, 200),
     "word_lm": Recipe("words", words, " ", 2, 35, 1, 12, 32, 4e-3, 8, 40),
+    "bidirectional_lm": Recipe("characters", characters, "", 1, 64, 1, 6, 32, 4e-3, 0, 0),
     "gpt": Recipe("characters", characters, "", 1, 128, 4, 6, 16, 3e-3, 28, 100),
 }
 NAMES = tuple(RECIPES)
+Model = LanguageModel | BidirectionalLanguageModel | GPT
 
 
 def add_options(parser: argparse.ArgumentParser, name: str) -> None:
@@ -94,25 +97,28 @@ def windows(ids: Tensor, count: int, steps: int, generator=None) -> Iterator[tup
 class Reader:
     """The loss of a model's windows. What a recurrent model keeps goes from window to window, without its gradient."""
 
-    def __init__(self, model: LanguageModel | GPT) -> None:
+    def __init__(self, model: Model) -> None:
         self.model, self.state = model, None
 
     def __call__(self, window: tuple[Tensor, Tensor, bool]) -> Tensor:
         x, y, first = window
         if isinstance(self.model, GPT):
             logits = self.model(x)
+        elif isinstance(self.model, BidirectionalLanguageModel):
+            logits, y = self.model(x), x
         else:
             logits, state = self.model(x, None if first else self.state)
             self.state = tuple(part.detach() for part in state)
         return F.cross_entropy(logits.flatten(0, 1), y.flatten())
 
 
-def perplexity(model: LanguageModel | GPT, ids: Tensor, count: int, steps: int) -> float:
-    """exp(-mean log p) of the tokens of a text. Windows of a GPT begin without knowing what was before."""
+def perplexity(model: Model, ids: Tensor, count: int, steps: int) -> float:
+    """exp(-mean log p) of the tokens of a text. Windows of a GPT begin without knowing what was before, and those of a
+    model of both directions know nothing around them."""
     model.eval()
     loss, total, tokens = Reader(model), 0.0, 0
     with no_grad():
-        for window in (windows if isinstance(model, GPT) else carried)(ids, count, steps):
+        for window in (carried if isinstance(model, LanguageModel) else windows)(ids, count, steps):
             total += loss(window).item() * window[1].numel()
             tokens += window[1].numel()
     return math.exp(total / tokens)
@@ -139,11 +145,11 @@ def train(
     seed: int = 0,
     output: str | None = None,
     progress: bool = True,
-) -> tuple[LanguageModel | GPT, float]:
+) -> tuple[Model, float]:
     """Train a language model on nine tenths of a text, print its perplexity on the last one, and what it writes.
 
     Recurrent models read the text as `batch_size` streams side by side: gradients go through a window, states through
-    all of the stream. GPT reads windows by themselves.
+    all of the stream. GPT and models of both directions read windows by themselves.
 
     Args:
         name: one of `RECIPES`, from which what is None is taken.
@@ -180,8 +186,13 @@ def train(
     vocabulary = Vocabulary(tokens[:kept], recipe.min_count)
     ids, held_out = (_core.tensor(vocabulary.encode(part)) for part in (tokens[:kept], tokens[kept:]))
     order = _core.Generator().manual_seed(seed)
-    if name == "gpt":
-        model = GPT(len(vocabulary), steps, 128, layers, 4, 0.1, positions)
+    alone = name in ("gpt", "bidirectional_lm")
+    if alone:
+        model = (
+            GPT(len(vocabulary), steps, 128, layers, 4, 0.1, positions)
+            if name == "gpt"
+            else BidirectionalLanguageModel(len(vocabulary), 64, 256, layers, cell, 0.1)
+        )
         count = -(-((kept - 1) // steps) // batch_size)
     else:
         size, tied = (256, True) if name == "word_lm" else (64, False)
@@ -190,7 +201,7 @@ def train(
         count = -(-((kept - 1) // batch_size) // steps)
 
     def batches():
-        return windows(ids, batch_size, steps, order) if name == "gpt" else carried(ids, batch_size, steps)
+        return windows(ids, batch_size, steps, order) if alone else carried(ids, batch_size, steps)
 
     def evaluate():
         return {"perplexity": perplexity(model, held_out, min(8, len(held_out) // steps), steps)}
@@ -198,9 +209,10 @@ def train(
     measured, seconds = common.fit(name, model, batches, count, Reader(model), evaluate, epochs, lr, progress)
     print(f"{kept} {recipe.tokens}, {len(vocabulary)} different, {epochs} epochs, {seconds:.1f} s: perplexity "
           f"{measured['perplexity']:.2f} of the {len(tokens) - kept} held-out {recipe.tokens}")  # fmt: skip
-    written = vocabulary.decode(
-        continued(model, held_out[: recipe.prompt].tolist(), recipe.length, seed), specials=True
-    )
-    print(f"a sample, which goes on from {recipe.prompt} held-out {recipe.tokens}:\n{recipe.joined.join(written)}")
+    if recipe.length:
+        written = vocabulary.decode(
+            continued(model, held_out[: recipe.prompt].tolist(), recipe.length, seed), specials=True
+        )
+        print(f"a sample, which goes on from {recipe.prompt} held-out {recipe.tokens}:\n{recipe.joined.join(written)}")
     common.save(model, output, vocabulary=vocabulary)
     return model, measured["perplexity"]

@@ -4,7 +4,7 @@ from .bert import BERT, mask_tokens
 from .decoding import beam_search, greedy, reorder, sample
 from .gpt import GPT
 from .labeller import SequenceLabeller
-from .language_model import LanguageModel
+from .language_model import BidirectionalLanguageModel, LanguageModel
 from .nonautoregressive import NonAutoregressiveTranslator
 from .pointer import PointerNetwork
 from .saved import load_model, save_model
@@ -13,6 +13,7 @@ from .transformer_translator import TransformerTranslator
 
 __all__ = [
     "BERT",
+    "BidirectionalLanguageModel",
     "GPT",
     "LanguageModel",
     "NonAutoregressiveTranslator",

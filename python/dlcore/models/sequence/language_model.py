@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ... import nn
+from ... import _core, nn
 from ..._core import Tensor
 from ._model import CELLS, SequenceModel, choose, recurrent
 
@@ -84,3 +84,61 @@ class LanguageModel(SequenceModel):
         """The logits (N, V) after one more token of each sequence, (N,), and the state: a decoder for `decoding`."""
         logits, state = self(tokens.unsqueeze(1), state)
         return logits.squeeze(1), state
+
+
+class BidirectionalLanguageModel(SequenceModel):
+    """p(x_t | all other tokens) = softmax(W [f_{t-1}, b_{t+1}] + c): f_t of recurrent layers that read the tokens from
+    the first to the t-th, b_t of others that read them from the last to the t-th; both are 0 beyond the sequence.
+
+    The directions never meet below the output, so that no layer sees the token that it is to tell. Such a model fills
+    gaps and scores what is there; it cannot write from left to right.
+
+    Args:
+        vocabulary_size, embedding_dim, hidden_size, num_layers, cell, dropout: of a `LanguageModel`; the layers are
+            there once for each direction.
+
+    Shapes: tokens (N, T), int64, to logits (N, T, V) of the same tokens.
+
+    Raises:
+        ValueError: for arguments that do not fit, and tokens of another shape.
+        IndexError: for tokens that are not in the vocabulary.
+
+    Source: Schuster, Paliwal: Bidirectional recurrent neural networks, 1997; Peters et al.: Deep contextualized word
+    representations, 2018 (directions apart through all layers).
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        embedding_dim: int = 128,
+        hidden_size: int = 256,
+        num_layers: int = 1,
+        cell: str = "lstm",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(
+            vocabulary_size=vocabulary_size,
+            embedding_dim=embedding_dim,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            cell=cell,
+            dropout=dropout,
+        )
+        choose("BidirectionalLanguageModel", "cell", cell, CELLS)
+        self.embedding = nn.Embedding(vocabulary_size, embedding_dim)
+        self.dropout = nn.Dropout(dropout)
+        self.forward_layers, self.backward_layers = (
+            recurrent(cell, embedding_dim, hidden_size, num_layers, dropout) for _ in range(2)
+        )
+        self.output = nn.Linear(2 * hidden_size, vocabulary_size)
+        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        self.check_tokens(tokens)
+        x = self.dropout(self.embedding(tokens))
+        before = self.forward_layers(x)[0][:, :-1]
+        after = self.backward_layers(x.flip(1))[0].flip(1)[:, 1:]
+        beyond = _core.zeros(x.shape[0], 1, before.shape[-1], dtype=x.dtype)
+        around = _core.cat([_core.cat([beyond, before], 1), _core.cat([after, beyond], 1)], -1)
+        return self.output(self.dropout(around))
