@@ -63,7 +63,8 @@ void check_tensors(const ConvOp& op, const Tensor& input, const Tensor& weight, 
                  "; expected in_channels = ", channels, " but got weight of shape ", weight.sizes());
   else
     DLCORE_CHECK(channels == weight.size(1) * groups, RuntimeError, op.name, ": weight must have shape ", form,
-                 "; expected in_channels/groups = ", channels, "/", groups, " but got weight of shape ", weight.sizes());
+                 "; expected in_channels/groups = ", channels, "/", groups, " but got weight of shape ",
+                 weight.sizes());
   for (int64_t d = 0; d < n; ++d) {
     DLCORE_CHECK(weight.size(2 + d) > 0, RuntimeError, op.name,
                  ": weight must have a kernel of at least one element, but got weight of shape ", weight.sizes());
