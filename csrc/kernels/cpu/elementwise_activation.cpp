@@ -1,4 +1,4 @@
-#include "kernels/cpu/math.h"
+#include "kernels/cpu/math_erf.h"
 #include "kernels/cpu/rows.h"
 
 // One functor an op of DLCORE_ELEMENTWISE_ACTIVATION, backward below forward.

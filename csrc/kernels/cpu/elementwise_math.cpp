@@ -1,4 +1,5 @@
-#include "kernels/cpu/math.h"
+#include "kernels/cpu/math_erf.h"
+#include "kernels/cpu/math_trigonometric.h"
 #include "kernels/cpu/rows.h"
 
 // One functor an op of DLCORE_ELEMENTWISE_MATH; the functions themselves are in math.h.

@@ -1,6 +1,7 @@
 #pragma once
 // What the engine computes (Problem) and how it cuts the work (Plan). Every border is a function of the shape and the
 // strides, never of the threads, so the bits don't depend on them.
+#include "kernels/cpu/bounds.h"
 #include "kernels/cpu/gemm_micro.h"
 #include "kernels/cpu/gemm_rows.h"
 #include "kernels/gemm.h"
@@ -8,9 +9,6 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-DLCORE_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-DLCORE_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-DLCORE_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 template <class T>
 DLCORE_INLINE void swap(T& a, T& b) {
   const T c = a;

@@ -1,6 +1,7 @@
 #pragma once
 // What normalization kernels share: moments that are joined without losing accuracy, and loops over vectors.
 #include "core/parallel.h"
+#include "kernels/cpu/bounds.h"
 #include "kernels/cpu/arena.h"
 #include "kernels/norm.h"
 
@@ -15,7 +16,6 @@ template <class T>
 DLCORE_INLINE T most(T a, T b) {
   return a > b ? a : b;
 }
-DLCORE_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <bool B>
 struct flag {

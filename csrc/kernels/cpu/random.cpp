@@ -2,7 +2,7 @@
 
 #include "core/half.h"
 #include "core/parallel.h"
-#include "kernels/cpu/math.h"
+#include "kernels/cpu/math_trigonometric.h"
 #include "kernels/cpu/philox.h"
 #include "kernels/list.h"
 

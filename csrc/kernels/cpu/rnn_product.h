@@ -3,14 +3,11 @@
 // the cache. A tile of sums is finished where it was computed, by the cell's arithmetic. Each sum runs over k in one
 // fixed order for a given number of rows in a tile, so it doesn't matter who computes it.
 #include "core/parallel.h"
+#include "kernels/cpu/bounds.h"
 #include "kernels/cpu/gemm_pack.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
-
-DLCORE_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-DLCORE_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-DLCORE_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
 // Rows * vectors accumulators, vectors registers of weights, one broadcast.
 constexpr int kTileVectors = 4;

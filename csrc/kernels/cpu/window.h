@@ -4,14 +4,11 @@
 // Along one axis, tap k of output o reads the padded input at o s + k d. Cut the padded input into its phases, the
 // elements q s + f of each remainder f: then tap k lies in phase f = k d mod s, at q = o + floor(k d / s), next to the
 // same tap of the next output. That holds for any stride and dilation, so kernels need only loops of step 1.
+#include "kernels/cpu/bounds.h"
 #include "kernels/cpu/pairs.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
-
-constexpr DLCORE_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-DLCORE_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-DLCORE_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 DLCORE_INLINE int64_t gcd(int64_t a, int64_t b) {
   while (b) {
