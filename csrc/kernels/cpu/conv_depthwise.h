@@ -13,6 +13,17 @@ namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
 constexpr int kTogether = 4;  // positions
+// Images that come from far away: with stride 2, where little is computed of what is read, a loop fetches what it reads
+// next, but for the first row of taps, which the row of results before has read.
+constexpr int64_t kFarBytes = int64_t{1} << 22;
+
+DLCORE_INLINE bool is_far(const Conv2d& g) { return g.n * g.h * g.w * g.c * item_size(g.dtype) > kFarBytes; }
+
+template <int Count, class T>
+DLCORE_INLINE void fetch(const T* x, int64_t step) {
+#pragma GCC unroll 16
+  for (int p = 0; p < Count; ++p) __builtin_prefetch(x + p * step);
+}
 
 // The taps of a sweep whose element exists for position q: [from, to).
 struct TapRange {
@@ -39,7 +50,7 @@ struct DepthwiseTaps {
   int64_t rows, cols;                  // taps
   int64_t x_row, x_col, w_row, w_col;  // elements from one to the next
   int64_t c;
-  bool relu;
+  bool relu, far;
 };
 
 // y[j] = b + sum of the taps, for Count neighbouring positions that are Step columns apart, with Cols columns of taps.
@@ -55,6 +66,8 @@ void depthwise_positions(const DepthwiseTaps<T>& t, const T* bias, T* y, int64_t
       V filter[Cols];
 #pragma GCC unroll 8
       for (int v = 0; v < Cols; ++v) filter[v] = V::load(w + v * t.w_col, lanes);
+      if constexpr (Step == 2)
+        if (t.far && u > 0) fetch<Count * Step>(x + Count * Step * t.c, t.c);
 #pragma GCC unroll 16
       for (int p = 0; p < (Count - 1) * Step + Cols; ++p) {
         const V value = V::load(x + p * t.c, lanes);
@@ -153,8 +166,8 @@ class Depthwise {
     target += (image * height + y) * width * c;
     const T* filter = filters_ + (h.tap_first + u.from * h.tap_step) * g_.kw * c;
     DepthwiseTaps<T> t{
-        nullptr,        nullptr, u.to - u.from,        0, h.gap * w.in * c, w.gap * c, h.tap_step * g_.kw * c,
-        w.tap_step * c, c,       g_.relu && !backward_};
+        nullptr,        nullptr, u.to - u.from,         0,         h.gap * w.in * c, w.gap * c, h.tap_step * g_.kw * c,
+        w.tap_step * c, c,       g_.relu && !backward_, is_far(g_)};
     const auto at = [&](int64_t j) { return target + ((w.first + j) * w.out_step + w.out_first) * c; };
     const auto one = [&](int64_t j) {
       const TapRange v = taps_inside(w, w.first + j);
@@ -188,18 +201,22 @@ class Depthwise {
 
 // dw (3, 3, c) += the products of kTogether neighbouring positions, Step columns apart.
 template <class T, int Step>
-void depthwise_gradient_3x3(const T* x, int64_t row, const T* dy, int64_t c_all, T* dw) {
+void depthwise_gradient_3x3(const T* x, int64_t row, const T* dy, int64_t c_all, bool far, T* dw) {
   using V = vec<T>;
   for (int64_t c = 0; c < c_all; c += V::size) {
     const int64_t lanes = c_all - c;
     V d[kTogether];
 #pragma GCC unroll 8
     for (int j = 0; j < kTogether; ++j) d[j] = V::load(dy + j * c_all + c, lanes);
+    if constexpr (Step == 2)
+      if (far) fetch<kTogether>(dy + kTogether * c_all + c, c_all);
 #pragma GCC unroll 4
     for (int u = 0; u < 3; ++u) {
       V sum[3];
 #pragma GCC unroll 4
       for (int v = 0; v < 3; ++v) sum[v] = V::load(dw + (u * 3 + v) * c_all + c, lanes);
+      if constexpr (Step == 2)
+        if (far && u > 0) fetch<kTogether * Step>(x + u * row + kTogether * Step * c_all + c, c_all);
 #pragma GCC unroll 16
       for (int p = 0; p < (kTogether - 1) * Step + 3; ++p) {
         const V value = V::load(x + u * row + p * c_all + c, lanes);
@@ -263,7 +280,7 @@ class DepthwiseGradient {
     int64_t j = 0;
     for (; j < inside.from; ++j) add_position(x, dy + j * c, u, j, partial);
     for (; several && j + kTogether <= inside.to; j += kTogether)
-      several(x + w_.source(j) * c, row, dy + j * c, c, partial);
+      several(x + w_.source(j) * c, row, dy + j * c, c, is_far(g_), partial);
     for (; j < g_.ow; ++j) add_position(x, dy + j * c, u, j, partial);
     T* sums = partial + g_.kh * g_.kw * c;
     for (j = 0; j < g_.ow; ++j, dy += c)

@@ -1,8 +1,8 @@
 #pragma once
 // What normalization kernels share: moments that are joined without losing accuracy, and loops over vectors.
 #include "core/parallel.h"
-#include "kernels/cpu/bounds.h"
 #include "kernels/cpu/arena.h"
+#include "kernels/cpu/bounds.h"
 #include "kernels/norm.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
