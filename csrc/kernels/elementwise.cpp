@@ -131,7 +131,8 @@ class Tiles {
       tile1_ = std::min(n1, capacity / tile0_);
     } else if (in_place && (n0 >= kLongRow || (!rows_join && n0 >= 32))) {
       tile0_ = std::min(n0, kGrain);
-      tile1_ = 1;
+      tile1_ = copy_ && !moves_ ? 1 : std::min(n1, std::max<int64_t>(1, kGrain / tile0_));
+      by_rows_ = !copy_;
     } else {
       tile0_ = std::min(n0, capacity);
       tile1_ = std::min(n1, capacity / tile0_);
@@ -174,7 +175,31 @@ class Tiles {
     return o.data + offset;
   }
 
+  // Rows that are read and written where they lie.
+  void run_rows(const int64_t* at, int64_t n0, int64_t n1, Scratch& scratch) const {
+    char* y = place(loop_.y, at);
+    const char* from[kMaxElementwiseInputs];
+    const void* x[kMaxElementwiseInputs];
+    int step[kMaxElementwiseInputs];
+    for (int k = 0; k < loop_.inputs; ++k) {
+      from[k] = place(loop_.x[k], at);
+      step[k] = n0 > 1 && loop_.x[k].strides[0] != 0;
+    }
+    for (int64_t r = 0; r < n1; ++r, y += loop_.y.strides[1]) {
+      for (int k = 0; k < loop_.inputs; ++k) {
+        x[k] = from[k];
+        if (!x_[k].typed) {  // a single element
+          x_[k].load(scratch.x[k], from[k], {1, 1, 0, 0});
+          x[k] = scratch.x[k];
+        }
+        from[k] += loop_.x[k].strides[1];
+      }
+      row_(n0, y, x, step, params_);
+    }
+  }
+
   void run_tile(const int64_t* at, int64_t n0, int64_t n1, Scratch& scratch) const {
+    if (by_rows_) return run_rows(at, n0, n1, scratch);
     const auto dense = [&](const ElementwiseOperand& o, int64_t item) {
       return (o.strides[0] == item || n0 == 1) && (n1 == 1 || o.strides[1] == n0 * item);
     };
@@ -220,7 +245,7 @@ class Tiles {
   const ElementwiseOp op_;
   ElementwiseLoop& loop_;
   const double* params_;
-  bool copy_, moves_;
+  bool copy_, moves_, by_rows_ = false;
   Row row_ = nullptr;
   Access y_, x_[kMaxElementwiseInputs];
   StoreTile store_ = nullptr;
