@@ -24,7 +24,19 @@ strided = "strided"
 contiguous_format, preserve_format = "contiguous_format", "preserve_format"
 channels_last, channels_last_3d = "channels_last", "channels_last_3d"
 
-_SUBMODULES = ("backends", "cuda", "datasets", "distributions", "models", "nn", "optim", "transforms", "utils")
+_SUBMODULES = (
+    "backends",
+    "cuda",
+    "datasets",
+    "distributions",
+    "metrics",
+    "models",
+    "nn",
+    "optim",
+    "train",
+    "transforms",
+    "utils",
+)
 
 
 def __getattr__(name):
