@@ -20,6 +20,7 @@ import numpy as np
 
 import dlcore as d
 import dlcore.datasets
+import dlcore.linalg
 import dlcore.models
 
 CALLS = 100
@@ -28,7 +29,7 @@ CLEAN = (TypeError, ValueError, IndexError, RuntimeError, MemoryError, OverflowE
 # A thin Python layer may stumble over an argument's missing attribute or key, as PyTorch's does.
 # The last two: files and libraries that are not there.
 CLEAN_IN_PYTHON = (*CLEAN, AttributeError, KeyError, AssertionError, StopIteration, OSError, ImportError)
-PYTHON = ("nn.", "optim.", "utils.", "datasets.", "models.", "metrics.")
+PYTHON = ("nn.", "optim.", "utils.", "datasets.", "models.", "metrics.", "linalg.")
 SKIPPED = {"set_num_threads", "set_default_dtype", "set_printoptions"}  # they would change what the next calls mean
 
 
@@ -179,7 +180,7 @@ def public():
     """Name and callable of everything that a user may call."""
     out = {}
     places = ("", "nn.functional", "nn.init", "nn", "optim", "autograd", "utils.data", "datasets", "models.sequence")
-    places = (*places, "metrics", "metrics.functional")
+    places = (*places, "linalg", "metrics", "metrics.functional")
     for place in (*places, *MODULES):
         space = functools.reduce(getattr, filter(None, place.split(".")), d)
         for name in dir(space):

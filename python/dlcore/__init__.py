@@ -29,6 +29,7 @@ _SUBMODULES = (
     "cuda",
     "datasets",
     "distributions",
+    "linalg",
     "metrics",
     "models",
     "nn",
