@@ -63,6 +63,85 @@ def seeded(seed=0):
     return dlcore.Generator().manual_seed(seed)
 
 
+LOADERS = {
+    "default generator": lambda workers: DataLoader(Squares(11), 2, shuffle=True, num_workers=workers),
+    "own generator": lambda workers: DataLoader(Squares(11), 2, shuffle=True, num_workers=workers, generator=seeded(1)),
+    "sampler's generator": lambda workers: DataLoader(
+        Squares(5), 2, sampler=RandomSampler(range(5), num_samples=11, generator=seeded(1)), num_workers=workers
+    ),
+    "weights": lambda workers: DataLoader(
+        Squares(5), 2, sampler=WeightedRandomSampler([1, 2, 3, 4, 5], 11), num_workers=workers
+    ),
+    "batch sampler": lambda workers: DataLoader(
+        Squares(11), batch_sampler=BatchSampler(RandomSampler(range(11)), 2, False), num_workers=workers
+    ),
+    "single items": lambda workers: DataLoader(Squares(6), None, shuffle=True, num_workers=workers),
+    "stream": lambda workers: DataLoader(Stream(11), 2, num_workers=workers),
+}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("kind", LOADERS)
+def test_state(kind, workers, tmp_path):
+    """After any batch, the state goes through a file into another loader, which goes on as the first one does."""
+
+    def epochs(loader, count=2):
+        out = []
+        for _ in range(count):
+            for batch in loader:
+                noise = dlcore.rand(1).item() if workers == 0 else 0.0  # as dropout does
+                out.append((dlcore.as_tensor(batch).tolist(), noise))
+        return out
+
+    dlcore.manual_seed(3)
+    whole = epochs(LOADERS[kind](workers))
+    for stop in range(len(whole) + 1):
+        dlcore.manual_seed(3)
+        loader, got = LOADERS[kind](workers), []
+        for _ in range(2):
+            for batch in loader if len(got) < stop else ():
+                got.append((dlcore.as_tensor(batch).tolist(), dlcore.rand(1).item() if workers == 0 else 0.0))
+                if len(got) == stop:
+                    break
+        dlcore.save([loader.state_dict(), dlcore.get_rng_state()], tmp_path / "state.safetensors")
+        dlcore.manual_seed(4)
+        other = LOADERS[kind](workers)
+        state, random = dlcore.load(tmp_path / "state.safetensors")
+        other.load_state_dict(state)
+        dlcore.set_rng_state(random)
+        assert other.state_dict()["batches"] == loader.state_dict()["batches"]
+        left = 2 - stop // (len(whole) // 2) if stop % (len(whole) // 2) else 2 - max(0, stop - 1) // (len(whole) // 2)
+        assert got + epochs(other, left) == whole
+
+
+def test_state_does_not_make_batches_again():
+    made = []
+
+    class Watched(Squares):
+        def __getitem__(self, index):
+            made.append(index)
+            return index
+
+    loader = DataLoader(Watched(8), 2)
+    iterator = iter(loader)
+    first = [next(iterator), next(iterator)]
+    other = DataLoader(Watched(8), 2)
+    other.load_state_dict(loader.state_dict())
+    assert [each.tolist() for each in (*first, *other)] == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert made == list(range(8))
+    assert len(list(other)) == 4  # the next epoch is whole
+
+
+def test_state_errors():
+    loader = DataLoader(Squares(4), 2, shuffle=True, generator=seeded())
+    state = loader.state_dict()
+    for wrong in ({}, None, 3, {**state, "batches": -1}, {**state, "batches": "1"}, {**state, "start": []}):
+        with pytest.raises(ValueError, match="state_dict must be what"):
+            loader.load_state_dict(wrong)
+    with pytest.raises(ValueError, match=r"as many generators \(1\)"):
+        DataLoader(Squares(4), 2).load_state_dict(state)
+
+
 # --- data sets
 
 

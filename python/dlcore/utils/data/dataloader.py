@@ -16,6 +16,7 @@ from itertools import islice, repeat
 from queue import Empty, SimpleQueue
 from types import GenericAlias
 
+from ... import _core
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset, collated_of, items_of
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
@@ -148,6 +149,8 @@ class DataLoader:
         self.pin_memory_device = pin_memory_device
         self.persistent_workers = persistent_workers
         self.multiprocessing_context = multiprocessing_context
+        self._place = _Place()
+        self._resumed: tuple | None = None
         self._settled = True
 
     def __setattr__(self, name: str, value) -> None:
@@ -156,8 +159,65 @@ class DataLoader:
         super().__setattr__(name, value)
 
     def __iter__(self) -> Iterator:
+        generators, resumed, skipped = self._generators(), self._resumed, 0
+        if resumed is not None:  # draw the order of the epoch again
+            now = [generator.get_state() for generator in generators]
+            start, skipped = resumed
+            for generator, state in zip(generators, start, strict=True):
+                generator.set_state(state)
+        self._resumed = None
+        self._place = _Place([generator.get_state() for generator in generators], skipped)
         seed = draw_seed(self.generator)  # with and without workers, so that the order is the same for both
-        return _ThreadedIterator(self, seed) if self.num_workers else _SerialIterator(self)
+        iterator = _ThreadedIterator(self, seed, skipped) if self.num_workers else _SerialIterator(self, skipped)
+        if resumed is not None:
+            for generator, state in zip(generators, now, strict=True):
+                generator.set_state(state)
+        return iterator
+
+    def state_dict(self) -> dict:
+        """Where the last iterator stands: how many batches of its epoch it gave, and the states of the generators that
+        drew their order, at the beginning of the epoch and now."""
+        generators = [generator.get_state() for generator in self._generators()]
+        if self._resumed is not None:
+            start, given = self._resumed
+        else:
+            start, given = self._place.start, self._place.given
+        return {"start": start, "batches": given, "generators": generators}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Let the next iterator go on where the one of `state_dict` stood, with the batches that it had not given.
+
+        The order has to come from generators: the default one, or those that are attributes ``generator`` of the
+        loader and its samplers. Batches that were given are not made again (those of an `IterableDataset` are). The
+        state of the default generator is the caller's: `set_rng_state`. What transforms in several workers drew is not
+        repeated, and neither is the order where `in_order` is False.
+
+        Raises:
+            ValueError: if it is no such state, or that of a loader with other generators.
+        """
+        count = len(self._generators())
+        try:
+            start, given, states = (state_dict[key] for key in ("start", "batches", "generators"))
+            fits = len(states) == count and (start is None or len(start) == count) and type(given) is int and given >= 0
+        except (TypeError, KeyError, IndexError):
+            fits = False
+        if not fits:
+            raise ValueError(
+                "DataLoader.load_state_dict: state_dict must be what state_dict() gave for a loader with as many "
+                f"generators ({count}), but got {state_dict!r:.200}"
+            )
+        for generator, state in list(zip(self._generators(), states, strict=True))[1:]:
+            generator.set_state(state)
+        self._place = _Place()
+        self._resumed = None if start is None else (list(start), given)
+
+    def _generators(self) -> list:
+        """The generators that may draw the order: the default one, and those of the loader and its samplers."""
+        inner = getattr(self.batch_sampler, "sampler", None)
+        parts = (self, self.sampler, self.batch_sampler, inner)
+        own = (getattr(part, "generator", None) for part in parts)
+        found = [each for each in own if isinstance(each, _core.Generator)]
+        return list({id(each): each for each in (_core.default_generator, *found)}.values())
 
     def __len__(self) -> int:
         if not isinstance(self.dataset, IterableDataset):
@@ -204,22 +264,58 @@ def _stream_fetcher(items: Iterator, batch_size: int | None, drop_last: bool, co
     return fetch
 
 
-class _SerialIterator:
-    """Makes each batch when it is asked for."""
+class _Place:
+    """Where an iterator stands: the generators' states at its beginning (None between two epochs), and how many batches
+    it gave."""
+
+    def __init__(self, start: list | None = None, given: int = 0) -> None:
+        self.start, self.given = start, given
+
+
+class _Iterator:
+    """Gives batches, and keeps count of them. A subclass makes them in `_make`."""
 
     def __init__(self, loader: DataLoader) -> None:
         self._loader = loader
+        self._place = loader._place
         self._requests = loader._requests()
-        self._fetch = loader._fetcher(loader.dataset)
 
-    def __iter__(self) -> _SerialIterator:
+    def __iter__(self) -> _Iterator:
         return self
 
     def __next__(self):
-        return self._fetch(next(self._requests))
+        try:
+            batch = self._make()
+        except StopIteration:
+            self._place.start, self._place.given = None, 0
+            raise
+        self._place.given += 1
+        return batch
 
     def __len__(self) -> int:
         return len(self._loader)
+
+
+def _skip(take: Callable, count: int) -> None:
+    """Take `count` times, or as often as there is something."""
+    try:
+        for _ in range(count):
+            take()
+    except StopIteration:
+        pass
+
+
+class _SerialIterator(_Iterator):
+    """Makes each batch when it is asked for."""
+
+    def __init__(self, loader: DataLoader, skipped: int) -> None:
+        super().__init__(loader)
+        self._fetch = loader._fetcher(loader.dataset)
+        is_stream = isinstance(loader.dataset, IterableDataset)
+        _skip(self._make if is_stream else self._requests.__next__, skipped)
+
+    def _make(self):
+        return self._fetch(next(self._requests))
 
 
 _END = object()  # a worker's answer when its stream is over
@@ -286,12 +382,14 @@ def _stop_all() -> None:
         worker.join(timeout=5)
 
 
-class _ThreadedIterator:
+class _ThreadedIterator(_Iterator):
     """Keeps `prefetch_factor` requests with each worker, and gives their answers in order."""
 
-    def __init__(self, loader: DataLoader, seed: int) -> None:
-        self._loader = loader
-        self._requests = loader._requests()
+    def __init__(self, loader: DataLoader, seed: int, skipped: int) -> None:
+        super().__init__(loader)
+        is_stream = isinstance(loader.dataset, IterableDataset)
+        if not is_stream:
+            _skip(self._requests.__next__, skipped)
         self._answers: SimpleQueue = SimpleQueue()
         self._ready: dict = {}  # answers that came before their turn
         self._next = 0  # the number of the next batch
@@ -311,12 +409,8 @@ class _ThreadedIterator:
             _running.add(worker)
         for _ in range(loader.num_workers * loader.prefetch_factor):
             self._ask()
-
-    def __iter__(self) -> _ThreadedIterator:
-        return self
-
-    def __len__(self) -> int:
-        return len(self._loader)
+        if is_stream:
+            _skip(self._make, skipped)
 
     def _ask(self) -> None:
         """Give the next request, if there is one, to the next worker."""
@@ -331,7 +425,7 @@ class _ThreadedIterator:
         self._workers[which].requests.put((self._count, request))
         self._count += 1
 
-    def __next__(self):
+    def _make(self):
         if os.getpid() != self._pid:
             raise RuntimeError("DataLoader: this iterator's workers are threads of the process before fork()")
         while self._asked:
