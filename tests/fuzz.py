@@ -29,7 +29,7 @@ CLEAN = (TypeError, ValueError, IndexError, RuntimeError, MemoryError, OverflowE
 # A thin Python layer may stumble over an argument's missing attribute or key, as PyTorch's does.
 # The last two: files and libraries that are not there.
 CLEAN_IN_PYTHON = (*CLEAN, AttributeError, KeyError, AssertionError, StopIteration, OSError, ImportError)
-PYTHON = ("nn.", "optim.", "utils.", "datasets.", "models.", "metrics.", "linalg.")
+PYTHON = ("nn.", "optim.", "utils.", "datasets.", "models.", "metrics.", "linalg.", "train.")
 SKIPPED = {"set_num_threads", "set_default_dtype", "set_printoptions"}  # they would change what the next calls mean
 
 
@@ -174,6 +174,7 @@ def signatures(f):
 
 # Modules whose own functions are called under the module's name.
 MODULES = tuple(f"nn.{kind}attention" for kind in ("", "linear_", "low_rank_", "clustered_", "sinkhorn_"))
+MODULES = (*MODULES, "train.callbacks", "train.history", "train.trainer")
 
 
 def public():

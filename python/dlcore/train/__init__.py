@@ -1,4 +1,4 @@
-"""Training of models, as the command line starts it.
+"""Training of models: `Trainer` and its callbacks, and the trainings that the command line starts.
 
 A family of models is a module here with
 
@@ -8,6 +8,9 @@ A family of models is a module here with
 """
 
 from . import encoder, labeller, language, pointer, translation, vision
+from .callbacks import Callback, Checkpoint, EarlyStopping, LearningRateMonitor, ProgressBar, TensorBoard
+from .history import History
+from .trainer import Trainer
 from .vision import AUGMENTATIONS, NETWORKS, Recipe, accuracy, load, train
 
 FAMILIES = {
@@ -19,4 +22,20 @@ FAMILIES = {
     "points": pointer,
 }
 
-__all__ = ["AUGMENTATIONS", "FAMILIES", "NETWORKS", "Recipe", "accuracy", "load", "train"]
+__all__ = [
+    "AUGMENTATIONS",
+    "Callback",
+    "Checkpoint",
+    "EarlyStopping",
+    "FAMILIES",
+    "History",
+    "LearningRateMonitor",
+    "NETWORKS",
+    "ProgressBar",
+    "Recipe",
+    "TensorBoard",
+    "Trainer",
+    "accuracy",
+    "load",
+    "train",
+]

@@ -13,6 +13,7 @@ from ..autograd import no_grad
 from ..models.sequence import save_model
 from ..optim import AdamW
 from ..optim.lr_scheduler import LambdaLR
+from .callbacks import progress_bar
 
 
 def positive(text: str) -> int:
@@ -29,21 +30,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lr", type=float, help="learning rate; default: the model's own")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--output", help="file of the model; default: the model's name with .safetensors")
-
-
-def progress_bar(total: int, name: str, shown: bool):
-    """tqdm's bar over `total` batches.
-
-    Raises:
-        ImportError: if tqdm is missing.
-    """
-    try:
-        from tqdm import tqdm
-    except ImportError as error:
-        raise ImportError(
-            "dlcore train needs tqdm for its progress bar; install it with pip install 'dlcore[examples]'"
-        ) from error
-    return tqdm(total=total, desc=name, unit="batch", disable=not shown)
 
 
 def fit(
