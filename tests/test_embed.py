@@ -1,12 +1,43 @@
-"""A C++ project finds the installed wheel with find_package(dlcore), and trains against it (tests/embed)."""
+"""C++ projects find the installed wheel with find_package(dlcore), train and run models against it: tests/embed and
+examples/embed_cpp."""
 
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
-from toolchain import ROOT, configure, need, run
+import pytest
+from toolchain import ROOT, configure, find, need, run
 
 import dlcore
+from dlcore import nn
+
+INCLUDE = ROOT / "csrc/include"
+
+
+def test_public_headers_are_light():
+    """They need nothing but themselves and the standard library, and less than a second of a compiler's time: that of
+    dlcore.h, which includes them all. (tests/cpp/CMakeLists.txt compiles each alone.)"""
+    need()
+    compiler = next(filter(None, map(find, ("c++", "g++", "clang++"))))
+    unit = "#include <dlcore/dlcore.h>\n"
+    command = [compiler, "-x", "c++", "-std=c++20", f"-I{INCLUDE}", "-"]
+
+    def compile(*options):
+        return subprocess.run([*command, *options], input=unit, check=True, capture_output=True, text=True).stdout
+
+    included = {Path(word) for word in compile("-MM").split() if word.startswith("/")}
+    private = {path for path in included if INCLUDE not in path.parents}
+    assert not private
+    assert {path for path in (INCLUDE / "dlcore").rglob("*.h")} == included
+
+    def seconds():
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        compile("-fsyntax-only")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert any(seconds() < 1 for _ in range(3))
 
 
 def test_installed_headers_are_the_public_ones(cmake_dir):
@@ -31,3 +62,94 @@ def test_the_library_can_be_linked_without_python(cmake_dir):
     assert "dlcore::matmul(" in symbols
     assert " Py" not in symbols
     assert "pybind11" not in symbols
+
+
+# --- examples/embed_cpp
+
+
+@pytest.fixture(scope="module")
+def programs(cmake_dir, tmp_path_factory):
+    """The folder of the built examples."""
+    need("cmake", "ninja")
+    folder = tmp_path_factory.mktemp("embed_cpp")
+    configure(ROOT / "examples/embed_cpp", folder, f"-Ddlcore_DIR={cmake_dir}", "-DCMAKE_BUILD_TYPE=Release")
+    run("cmake", "--build", folder)
+    return folder
+
+
+def serve(programs, model, shape, requests):
+    """The server's answers, one a request."""
+    command = [programs / "server", model, *map(str, shape)]
+    result = subprocess.run(command, input="\n".join(requests) + "\n", capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    answers = result.stdout.splitlines()
+    assert len(answers) == len(requests)
+    return answers
+
+
+def check_answers(programs, path, model, images):
+    """The server says of each image what `model` says in Python."""
+    with dlcore.no_grad():
+        chances, classes = model.eval()(images).softmax(1).max(1)
+    requests = [" ".join(repr(value) for value in image.flatten().tolist()) for image in images]
+    for answer, chance, label in zip(serve(programs, path, images.shape[1:], requests), chances, classes, strict=True):
+        said, probability = answer.split()
+        assert int(said) == label.item() and abs(float(probability) - chance.item()) < 1e-5
+
+
+def lenet(side):
+    """The layers of train_lenet.cpp."""
+    last = (side // 2 - 4) // 2
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(16 * last * last, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )  # fmt: skip
+
+
+def test_lenet_is_trained_in_cpp_and_read_in_python(programs, tmp_path):
+    path = tmp_path / "lenet.safetensors"
+    last = run(programs / "train_lenet", path).splitlines()[-1]
+    assert float(last.split()[-5].rstrip("%")) > 95, last
+    model = lenet(16)
+    model.load_state_dict(dlcore.load(path))
+    check_answers(programs, path, model, dlcore.rand(5, 1, 16, 16))
+
+
+def test_lenet_reads_csv_and_says_where_it_is_wrong(programs, tmp_path):
+    path, table = tmp_path / "lenet.safetensors", tmp_path / "digits.csv"
+    rows = [f"{row % 2}" + f",{row % 2}" * 144 for row in range(600)]
+    table.write_text("\n".join(rows))
+    assert "100.0%" in run(programs / "train_lenet", path, table)
+    for bad, message in ((rows[0] + "x", "line 3, column 290"), ("7,1,2", "line 3"), ("", "line 3, column 1")):
+        table.write_text("\n".join([*rows[:2], bad, *rows[2:]]))
+        result = subprocess.run([programs / "train_lenet", path, table], capture_output=True, text=True, timeout=60)
+        assert result.returncode == 1 and message in result.stderr, result.stderr
+
+
+def test_an_lstm_is_trained_in_cpp(programs):
+    assert "100.0%" in run(programs / "train_lstm")
+
+
+def test_the_server_goes_on_after_bad_requests(programs, tmp_path):
+    path = tmp_path / "lenet.safetensors"
+    run(programs / "train_lenet", path)
+    good = " ".join(["0.5"] * 256)
+    bad = ["", "1 2 3", good + " 1", good[:-3] + "x", "\x00", "nan " * 255, "1e999,", "[1, 2]", "ä" * 100_000]
+    answers = serve(programs, path, (1, 16, 16), [good, *bad, good.replace(" ", ",")])
+    assert answers[0] == answers[-1] and not answers[0].startswith("error")
+    assert all(answer.startswith("error: expected") for answer in answers[1:-1])
+    for arguments in (
+        (tmp_path / "nothing", 1, 16, 16),
+        (path, 1, 16),
+        (path, "x", 16, 16),
+        (table_of(tmp_path), 1, 2, 2),
+    ):
+        result = subprocess.run([programs / "server", *map(str, arguments)], capture_output=True, text=True, timeout=60)
+        assert result.returncode == 1 and result.stderr.startswith("server: ")
+
+
+def table_of(tmp_path):
+    """A file of tensors that is no model."""
+    dlcore.save({"a": dlcore.ones(2)}, tmp_path / "tensors")
+    return tmp_path / "tensors"

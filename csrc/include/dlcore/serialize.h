@@ -1,0 +1,26 @@
+#pragma once
+#include <map>
+#include <string>
+
+#include "dlcore/tensor.h"
+
+// Tensors in safetensors files, which Python's dlcore.load, dlcore.save and other programs read and write too.
+namespace dlcore {
+
+using TensorMap = std::map<std::string, Tensor>;
+using Metadata = std::map<std::string, std::string>;
+
+// The tensors of a file, by name. Nothing is copied: they lie in the file's mapping into memory, which lives as long as
+// one of them, and are read from the disk when they are first touched. Writing to them doesn't change the file. Replace
+// a file that is in use (as save_safetensors does); never cut it short.
+//
+// The header is checked against the format and the file's size before anything is made: a ValueError says what is wrong
+// in a file that is cut short, damaged or none; a RuntimeError that it can't be opened. `metadata` gets the strings
+// that the header holds under "__metadata__".
+DLCORE_API TensorMap load_safetensors(const std::string& path, Metadata* metadata = nullptr);
+
+// Writes the tensors, and the strings of `metadata`, into a file. It gets its name when it is complete and on the disk:
+// a process that dies half-way leaves the file that was there before.
+DLCORE_API void save_safetensors(const std::string& path, const TensorMap& tensors, const Metadata& metadata = {});
+
+}  // namespace dlcore
