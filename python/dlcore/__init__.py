@@ -31,6 +31,7 @@ _SUBMODULES = (
     "distributions",
     "linalg",
     "metrics",
+    "model_selection",
     "models",
     "nn",
     "optim",

@@ -137,11 +137,12 @@ def read_text(path: str | os.PathLike) -> str:
     """The text in a file, in UTF-8.
 
     Raises:
+        TypeError: if path is no path (a number would be an open file).
         OSError: if there is no such file.
         ValueError: if it is not UTF-8, or empty.
     """
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with open(os.fspath(path), encoding="utf-8-sig") as file:
             text = file.read()
     except UnicodeDecodeError as error:
         raise ValueError(f"read_text: {os.fspath(path)} must be text in UTF-8: {error}") from error

@@ -1,5 +1,5 @@
 """Models that people start from."""
 
-from . import sequence, vision
+from . import classic, sequence, vision
 
-__all__ = ["sequence", "vision"]
+__all__ = ["classic", "sequence", "vision"]

@@ -7,7 +7,7 @@ A family of models is a module here with
     run(name, **options): trains with the options' values, prints what came out, saves the model in ``output``.
 """
 
-from . import encoder, labeller, language, pointer, translation, vision
+from . import classic, encoder, labeller, language, pointer, translation, vision
 from .callbacks import Callback, Checkpoint, EarlyStopping, LearningRateMonitor, ProgressBar, TensorBoard
 from .history import History
 from .trainer import Trainer
@@ -20,6 +20,7 @@ FAMILIES = {
     "labels of tokens": labeller,
     "translation": translation,
     "points": pointer,
+    "tables and classics": classic,
 }
 
 __all__ = [

@@ -23,11 +23,12 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options that every model has."""
-    parser.add_argument("--epochs", type=positive, help="default: the model's own")
-    parser.add_argument("--batch-size", type=positive, help="default: the model's own")
-    parser.add_argument("--lr", type=float, help="learning rate; default: the model's own")
+def add_options(parser: argparse.ArgumentParser, by_batches: bool = True) -> None:
+    """The options that every model has, and those of a training by batches."""
+    if by_batches:
+        parser.add_argument("--epochs", type=positive, help="default: the model's own")
+        parser.add_argument("--batch-size", type=positive, help="default: the model's own")
+        parser.add_argument("--lr", type=float, help="learning rate; default: the model's own")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--output", help="file of the model; default: the model's name with .safetensors")
 

@@ -1,5 +1,6 @@
 """Data sets, samplers and the loader that makes batches of them."""
 
+from .balance import balanced_sampler, class_weights
 from .collate import collate, default_collate, default_collate_fn_map, default_convert
 from .dataloader import DataLoader, WorkerInfo, get_worker_info
 from .dataset import (
@@ -37,6 +38,8 @@ __all__ = [
     "TensorDataset",
     "WeightedRandomSampler",
     "WorkerInfo",
+    "balanced_sampler",
+    "class_weights",
     "collate",
     "default_collate",
     "default_collate_fn_map",

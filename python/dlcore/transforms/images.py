@@ -18,9 +18,9 @@ import math
 import random
 from collections.abc import Sequence
 
-from . import _core
-from ._core import Generator, Tensor
-from .nn import functional as F
+from .. import _core
+from .._core import Generator, Tensor
+from ..nn import functional as F
 
 Range = tuple[float, float]
 
@@ -102,7 +102,7 @@ class Normalize(Transform):
         Raises:
             ValueError: if the data set is empty.
         """
-        from .utils.data import DataLoader
+        from ..utils.data import DataLoader
 
         if len(dataset) == 0:
             raise ValueError("Normalize.of: the data set is empty")
