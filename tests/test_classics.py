@@ -22,7 +22,6 @@ from dlcore.models.classic import (
     load_model,
     multiclass_hinge,
     neighbors,
-    r2_score,
     save_model,
 )
 from dlcore.transforms import TableTransform
@@ -250,7 +249,7 @@ def test_regressors(kind, outputs, tmp_path):
     save_model(model, tmp_path / "model")
     again = load_model(tmp_path / "model")
     assert dlcore.equal(again.predict(x), model.predict(x)) and again.outputs == outputs
-    with pytest.raises(ValueError, match="must have the same shape"):
+    with pytest.raises(ValueError, match="shape"):
         model.score(x, dlcore.ones(300, 5))
 
 
@@ -281,18 +280,6 @@ def test_on_batch_counts():
     model = SoftmaxRegression(epochs=3, batch_size=40)
     model.fit(x, y, on_batch=lambda: calls.append(1))
     assert len(calls) == model.batches(100) == 9
-
-
-def test_r2():
-    y = dlcore.tensor([1.0, 2, 3, 6])
-    assert r2_score(y, y) == 1 and r2_score(y, dlcore.full((4,), 3.0)) == 0
-    assert r2_score(y, y + 1) == pytest.approx(1 - 4 / 14)
-    same = dlcore.ones(3)
-    assert r2_score(same, same) == 1 and r2_score(same, same + 1) == 0
-    both = dlcore.stack([y, y], 1)
-    assert r2_score(both, dlcore.stack([y, y + 1], 1)) == pytest.approx(1 - 2 / 14)
-    with pytest.raises(ValueError, match="r2_score: y and found must have the same shape"):
-        r2_score(y, y[:2])
 
 
 # ---- tables

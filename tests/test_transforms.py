@@ -8,6 +8,7 @@ import pytest
 
 import dlcore
 from dlcore import transforms as T
+from dlcore.transforms.images import _turns
 from dlcore.utils.data import TensorDataset
 
 EPS = 2.0**-23
@@ -184,7 +185,7 @@ def test_colours():
     hues = [colorsys.rgb_to_hsv(*colour)[0] for colour in jitter(red, generator=seeded())[:, :, 0, 0].tolist()]
     hues = [hue - round(hue) for hue in hues]
     assert -0.26 < min(hues) < -0.2 and 0.2 < max(hues) < 0.26
-    turn = T._turns(dlcore.tensor([2 * math.pi / 3]))[0]
+    turn = _turns(dlcore.tensor([2 * math.pi / 3]))[0]
     assert np.allclose((turn @ dlcore.tensor([1.0, 0, 0])).numpy(), [0, 1, 0], atol=1e-6)
 
     assert T.ColorJitter(0.1, 0.1, 0.1, 0.1)(x[:, :1]).shape == (40, 1, 4, 4)

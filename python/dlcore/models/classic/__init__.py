@@ -1,6 +1,6 @@
 """The classical models. `docs/classics.md` lists them with formulas and commands."""
 
-from ._estimator import Classifier, Estimator, Regressor, r2_score
+from ._estimator import Classifier, Estimator, Regressor
 from .linear import LinearRegression, MulticlassSVM, SoftmaxRegression, multiclass_hinge
 from .mlp import MLPClassifier, MLPRegressor
 from .neighbors import KNeighborsClassifier, KNeighborsRegressor
@@ -21,6 +21,5 @@ __all__ = [
     "TableModel",
     "load_model",
     "multiclass_hinge",
-    "r2_score",
     "save_model",
 ]

@@ -9,6 +9,7 @@ from ... import _core, nn
 from ..._core import Generator, Tensor
 from ..._fitted import Fitted
 from ...autograd import enable_grad, no_grad
+from ...metrics.functional import r2_score
 from ...optim import Adam
 from ...optim.lr_scheduler import LambdaLR
 
@@ -146,10 +147,10 @@ class Regressor(Estimator):
         return _in_blocks(self, self._scores, x, outputs or (1,)).reshape(-1, *outputs)
 
     def score(self, x: Tensor, y: Tensor) -> float:
-        """`r2_score` of y and the prediction for x."""
+        """R2 = 1 - sum (y - prediction)^2 / sum (y - mean y)^2, the mean over the outputs; see `metrics.R2Score`."""
         y = self._check_numbers(y)
         self._check_rows(x, y)
-        return r2_score(y, self.predict(x))
+        return r2_score(self.predict(x), y).item()
 
     def _check_numbers(self, y: Tensor) -> Tensor:
         name = type(self).__name__
@@ -167,24 +168,6 @@ class Regressor(Estimator):
 
     def _scores(self, x: Tensor) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} must define _scores")
-
-
-def r2_score(y: Tensor, found: Tensor) -> float:
-    """R2 = 1 - sum (y - found)^2 / sum (y - mean y)^2, the mean of that of each output; y and found are (N) or (N, T).
-
-    An output that is the same everywhere has 1 if it is found exactly, and else 0.
-
-    Raises:
-        ValueError: if the shapes differ.
-    """
-    if y.shape != found.shape:
-        raise ValueError(
-            f"r2_score: y and found must have the same shape, but got {tuple(y.shape)}, {tuple(found.shape)}"
-        )
-    y, found = (value.double().reshape(len(y), -1) for value in (y, found))
-    left, spread = (y - found).square().sum(0), (y - y.mean(0)).square().sum(0)
-    r2 = 1 - left / spread.where(spread > 0, 1.0)
-    return r2.where(spread > 0, (left == 0).double()).mean().item()
 
 
 def _in_blocks(model: Estimator, scores: Callable[[Tensor], Tensor], x: Tensor, shape: tuple[int, ...]) -> Tensor:

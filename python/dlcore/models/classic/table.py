@@ -6,9 +6,10 @@ from ... import _core
 from ..._core import Tensor
 from ..._fitted import Fitted
 from ...datasets.table import Column, Table
+from ...metrics.functional import r2_score
 from ...transforms import TableTransform
 from ...transforms.features import Category, categories_of, category_order
-from ._estimator import Classifier, Estimator, Regressor, r2_score
+from ._estimator import Classifier, Estimator, Regressor
 
 
 class TableModel(Fitted):
@@ -78,7 +79,7 @@ class TableModel(Fitted):
         if isinstance(self.estimator, Classifier):
             return sum(a == b for a, b in zip(found, categories_of(column))) / max(1, len(table))
         y = self._numbers(column)
-        return r2_score(y.exp() if self.options["log_target"] else y, found)
+        return r2_score(found, y.exp() if self.options["log_target"] else y).item()
 
     def log_rmse(self, table: Table) -> float:
         """The root of the mean of (log y - log prediction)^2, of a model with `log_target`."""
