@@ -30,7 +30,7 @@ CLEAN = (TypeError, ValueError, IndexError, RuntimeError, MemoryError, OverflowE
 # The last two: files and libraries that are not there.
 CLEAN_IN_PYTHON = (*CLEAN, AttributeError, KeyError, AssertionError, StopIteration, OSError, ImportError)
 PYTHON = ("nn.", "optim.", "utils.", "datasets.", "models.", "metrics.", "linalg.", "train.")
-PYTHON += ("model_selection.", "transforms.")
+PYTHON += ("model_selection.", "transforms.", "diagnostics.")
 SKIPPED = {"set_num_threads", "set_default_dtype", "set_printoptions"}  # they would change what the next calls mean
 
 
@@ -175,14 +175,14 @@ def signatures(f):
 
 # Modules whose own functions are called under the module's name.
 MODULES = tuple(f"nn.{kind}attention" for kind in ("", "linear_", "low_rank_", "clustered_", "sinkhorn_"))
-MODULES = (*MODULES, "model_selection", "train.callbacks", "train.history", "train.trainer")
+MODULES = (*MODULES, "model_selection", "train.callbacks", "train.history", "train.state", "train.trainer")
 
 
 def public():
     """Name and callable of everything that a user may call."""
     out = {}
     places = ("", "nn.functional", "nn.init", "nn", "optim", "autograd", "utils.data", "datasets", "models.sequence")
-    places = (*places, "linalg", "metrics", "metrics.functional", "models.classic", "transforms")
+    places = (*places, "linalg", "metrics", "metrics.functional", "models.classic", "transforms", "diagnostics")
     for place in (*places, *MODULES):
         space = functools.reduce(getattr, filter(None, place.split(".")), d)
         for name in dir(space):

@@ -440,7 +440,7 @@ def test_tensorboard_calls(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", types.SimpleNamespace(SummaryWriter=Writer))
     one = trainer(callbacks=[TensorBoard("folder", every_n_steps=2)])
     history = one.fit(DataLoader(data(), 11), DataLoader(data(), 11), epochs=1)
-    assert written[:3] == [("folder", None), ("step/loss", one.batch_loss, 2), ("step/lr", 0.01, 2)]
+    assert written[:3] == [("folder", None), ("step/loss", one.step_loss, 2), ("step/lr", 0.01, 2)]
     assert ("loss/validation", history[0]["val_loss"], 2) in written
     assert ("accuracy/training", history[0]["accuracy"], 2) in written and written[-1] == "closed"
     one.fit(DataLoader(data(), 11), epochs=2)

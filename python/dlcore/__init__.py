@@ -28,6 +28,7 @@ _SUBMODULES = (
     "backends",
     "cuda",
     "datasets",
+    "diagnostics",
     "distributions",
     "linalg",
     "metrics",

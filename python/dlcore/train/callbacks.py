@@ -306,7 +306,7 @@ class TensorBoard(Callback):
 
     def on_step(self, trainer: Trainer) -> None:
         if trainer.global_step % self.every_n_steps == 0:
-            self._writer.add_scalar("step/loss", trainer.batch_loss, trainer.global_step)
+            self._writer.add_scalar("step/loss", trainer.step_loss, trainer.global_step)
             self._writer.add_scalar("step/lr", trainer.learning_rates()[0], trainer.global_step)
 
     def on_epoch_end(self, trainer: Trainer) -> None:

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import copy
 import inspect
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-
-import numpy as np
 
 from .. import _core, nn
 from .._core import Tensor
-from ..autograd import no_grad
 from ..metrics import Mean, Metric
 from ..optim import Optimizer
 from ..serialization import load, save
 from .callbacks import Callback, Checkpoint, ProgressBar
 from .history import History
+from .state import evaluating, random_state, seed_all, set_random_state
 
 
 class Trainer:
@@ -49,7 +45,7 @@ class Trainer:
         global_step: steps of the optimizer.
         history, logs: the `History` of all epochs, and the record of the last one.
         epochs, batches_per_epoch: of the running `fit`; the batches as the loader says, or None.
-        batch_loss, running_loss: of the last batch, and the mean over the epoch so far.
+        step_loss, running_loss: the mean over the batches of the last step, and over the epoch so far.
         should_stop: set to True, it ends the training after the epoch.
 
     Raises:
@@ -97,14 +93,18 @@ class Trainer:
         self.accumulate_grad_batches = accumulate_grad_batches
         self.clip_grad_norm, self.clip_grad_value = clip_grad_norm, clip_grad_value
         self.scheduler_interval, self.monitor, self.seed = scheduler_interval, monitor, seed
+        self.begin()
 
+    def begin(self) -> None:
+        """Forget that anything was trained: the next `fit` begins with the first epoch. The model, the optimizer, the
+        scheduler and the callbacks stay as they are."""
         self.epoch = self.batch = self.global_step = self.epochs = 0
         self.batches_per_epoch: int | None = None
         self.history, self.logs = History(), {}
         self.should_stop = False
-        self.batch_loss = 0.0
+        self.step_loss = 0.0
         self._mean_loss = Mean()
-        self._group = self._weight = 0  # batches and samples whose gradients wait for a step
+        self._group, self._group_loss = 0, Mean()  # of batches whose gradients wait for a step
         self._loader = None
         self._epoch_random: dict | None = None  # the generators when the running epoch began
         self._resumed: dict | None = None  # where in the data a loaded checkpoint goes on
@@ -167,11 +167,10 @@ class Trainer:
             self.load_checkpoint(ckpt_path)
         if self._resumed is None:
             self.should_stop = False
-            self.batch = self._group = self._weight = 0  # an epoch that was broken off begins again
+            self.batch = self._group = 0  # an epoch that was broken off begins again
+            self._group_loss.reset()
             if self.seed is not None:
-                _core.manual_seed(self.seed)
-                random.seed(self.seed)
-                np.random.seed(self.seed % 2**32)
+                seed_all(self.seed)
         try:
             self._tell("on_fit_start")
             while self.epoch < epochs and not self.should_stop:
@@ -232,11 +231,11 @@ class Trainer:
         loss, output, target = self.compute(batch)
         count = self.samples(batch)
         (loss if self.accumulate_grad_batches == 1 else loss * count).backward()
-        self.batch_loss = loss.item()
-        self._mean_loss.update(self.batch_loss, count)
+        for mean in (self._mean_loss, self._group_loss):
+            mean.update(loss.item(), count)
         for metric in self.metrics.values():
             metric.update(_detached(output), target)
-        self._group, self._weight, self.batch = self._group + 1, self._weight + count, self.batch + 1
+        self._group, self.batch = self._group + 1, self.batch + 1
         if self._group == self.accumulate_grad_batches:
             self._step()
         self._tell("on_batch_end")
@@ -246,13 +245,14 @@ class Trainer:
         if self.accumulate_grad_batches > 1:
             for parameter in parameters:
                 if parameter.grad is not None:
-                    parameter.grad.div_(self._weight)
+                    parameter.grad.div_(self._group_loss.weight)
         if self.clip_grad_norm is not None:
             nn.utils.clip_grad_norm_(parameters, self.clip_grad_norm)
         if self.clip_grad_value is not None:
             nn.utils.clip_grad_value_(parameters, self.clip_grad_value)
         self.optimizer.step()
-        self._group = self._weight = 0
+        self.step_loss, self._group = _value(self._group_loss), 0
+        self._group_loss.reset()
         self.global_step += 1
         self._tell("on_step")
         if self.scheduler_interval == "step":
@@ -353,7 +353,7 @@ class Trainer:
             "optimizer": None if self.optimizer is None else self.optimizer.state_dict(),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
             "gradients": [parameter.grad for parameter in self._parameters()] if self._group else [],
-            "group": [self._group, self._weight],
+            "group": [self._group, self._group_loss.state_dict()],
             "random": random_state(),
             "epoch_random": self._epoch_random,
             "loader": self._loader.state_dict() if hasattr(self._loader, "load_state_dict") else None,
@@ -397,7 +397,8 @@ class Trainer:
             metric.load_state_dict(own)
         self.epoch, self.batch, self.global_step = state["epoch"], state["batch"], state["global_step"]
         self.should_stop = state["should_stop"]
-        self._group, self._weight = state["group"]
+        self._group, waiting = state["group"]
+        self._group_loss.load_state_dict(waiting)
         self.history = History(state["history"])
         self.logs = self.history[-1] if len(self.history) else {}
         self._resumed = {key: state[key] for key in ("random", "epoch_random", "loader")}
@@ -431,39 +432,6 @@ _STATE = {
     ),
     *("epoch_random", "loader", "measured", "history", "callbacks"),
 }
-
-
-@contextmanager
-def evaluating(model: nn.Module):
-    """Evaluation mode and no gradients; afterwards each module is in the mode that it was in."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with no_grad():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
-def random_state() -> dict:
-    """The states of the default generators of dlcore, Python and NumPy."""
-    _, words, gauss = random.getstate()
-    kind, keys, *rest = np.random.get_state()
-    return {
-        "dlcore": _core.get_rng_state(),
-        "python": [_core.tensor(words), gauss],
-        "numpy": [kind, _core.tensor(keys.astype(np.int64)), *rest],
-    }
-
-
-def set_random_state(state: dict) -> None:
-    """Set them to what `random_state` gave."""
-    _core.set_rng_state(state["dlcore"])
-    words, gauss = state["python"]
-    random.setstate((3, tuple(words.tolist()), gauss))
-    kind, keys, *rest = state["numpy"]
-    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
 
 
 def _named(metrics) -> dict[str, Metric]:
