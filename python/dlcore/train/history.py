@@ -138,6 +138,7 @@ class History:
         """
         Figure = import_figure("History.plot")
         names = [key for key in self.keys() if key not in ("epoch", "seconds") and not key.startswith("val_")]
+        names.sort(key=lambda name: name.startswith("lr"))  # behind what was measured
         if not names:
             raise ValueError("History.plot: there are no records")
         epochs = [record.get("epoch", i + 1) for i, record in enumerate(self.records)]
