@@ -6,7 +6,7 @@
 #include <unordered_set>
 
 #include "autograd/node.h"
-#include "core/launch.h"
+#include "core/profiler.h"
 #include "ops/internal.h"
 
 // Backward: nodes run in reverse order of their creation, which is a topological order, so a heap keyed by the sequence
@@ -200,6 +200,7 @@ class Run {
 
   void step(Pending& p) {
     Node& node = *p.node;
+    const ProfiledBackward profiled(node.name);
     TensorList dy;
     dy.reserve(p.dy.size());
     for (Accumulator& a : p.dy) dy.push_back(std::move(a.sum));
@@ -220,7 +221,7 @@ class Run {
     DLCORE_CHECK(!node.released(), RuntimeError, "backward: the graph of ", node.name,
                  " was already freed; pass retain_graph=True to the first backward to go through it a second time");
     Gradients g(node, std::move(dy));
-    node.backward(g);
+    run_node(node, g);
     TensorList& dx = g.results();
     for (const auto& [id, hook] : node.post_hooks)
       if (auto changed = hook(dx, g.all_dy())) dx = std::move(*changed);
@@ -232,6 +233,17 @@ class Run {
       dx[i] = {};
       deliver(node.next[i], d);
     }
+  }
+
+  static void run_node(Node& node, Gradients& g) {
+    if (!watching()) return node.backward(g);
+    try {
+      node.backward(g);
+    } catch (...) {
+      warn_of_failure(node);
+      throw;
+    }
+    watch_backward(node, g);
   }
 
   // The gradient of input i in that input's shape and dtype.

@@ -64,6 +64,7 @@ void attach(Ref<Node> node, const char* name, const Tensor* const* inputs, size_
     y.output_nr = static_cast<int32_t>(i);
     y.requires_grad = true;
   }
+  if (watching()) watch_forward(*node, inputs, n, outputs, m);
 }
 
 const Tensor& Gradients::dy(int i) {

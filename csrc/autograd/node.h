@@ -1,6 +1,8 @@
 #pragma once
 #include <array>
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,6 +61,7 @@ struct DLCORE_API Node : RefCounted {
   std::vector<std::pair<int64_t, std::function<std::optional<TensorList>(const TensorList& dx, const TensorList& dy)>>>
       post_hooks;
   std::vector<std::pair<int64_t, std::function<std::optional<TensorList>(const TensorList& dy)>>> pre_hooks;
+  std::unique_ptr<std::string> origin;  // in anomaly mode: where the op was called
 
   Node();
   virtual ~Node() = default;
@@ -157,6 +160,18 @@ void record(const char* name, std::initializer_list<Tensor*> outputs, const Tens
 // The gradient of this non-leaf tensor will be kept in its grad.
 DLCORE_API void retain_grad(TensorImpl& t);
 void forget_retained(TensorImpl& t);
+
+// ---- anomaly mode (autograd/anomaly.cpp)
+
+enum class Anomaly : uint8_t { Off, Trace, CheckNan };
+DLCORE_API extern std::atomic<Anomaly> anomaly_mode;
+inline bool watching() { return __builtin_expect(anomaly_mode.load(std::memory_order_relaxed) != Anomaly::Off, 0); }
+// Notes where the op was called, and throws if an output has a NaN that no input had.
+void watch_forward(Node& node, const Tensor* const* inputs, size_t n, Tensor* const* outputs, size_t m);
+// Throws if a gradient that the node made has a NaN.
+void watch_backward(const Node& node, Gradients& g);
+// Tells where the op was called whose backward has just thrown something else.
+void warn_of_failure(const Node& node);
 
 // ---- in-place writes (autograd/inplace.cpp)
 

@@ -182,6 +182,23 @@ void raise_interrupt() {
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
 
+// ---- anomaly mode
+
+// The lines of Python that led here, the last ones only.
+std::string call_site() {
+  if (!PyGILState_Check()) return {};
+  std::string lines;
+  for (py::handle line : py::module_::import("traceback").attr("format_stack")(py::none(), 8))
+    lines += line.cast<std::string>();
+  return lines;
+}
+
+void warn(const std::string& message) {
+  py::gil_scoped_acquire gil;
+  const py::error_scope pending;
+  if (PyErr_WarnEx(PyExc_UserWarning, message.c_str(), 1) != 0) PyErr_Clear();  // the error itself is on its way
+}
+
 }  // namespace
 
 PyObject* wrap(GradientFunction f) { return py::cast(std::move(f)).release().ptr(); }
@@ -193,9 +210,14 @@ void bind_autograd(py::module_& m) {
   };
   host_hooks.interrupted = interrupted;
   host_hooks.raise_interrupt = raise_interrupt;
+  host_hooks.call_site = call_site;
+  host_hooks.warn = warn;
 
   m.def("is_grad_enabled", &is_grad_enabled, "Whether ops record what backward needs, on this thread.");
   m.def("_set_grad_enabled", &set_grad_enabled);
+  m.def("_set_anomaly_mode", &set_anomaly_mode);
+  m.def("is_anomaly_enabled", &is_anomaly_enabled, "Whether anomaly mode is on.");
+  m.def("is_anomaly_check_nan_enabled", &is_anomaly_check_nan_enabled, "Whether anomaly mode looks for NaN.");
   m.def("_backward", &backward_of, py::arg("tensors"), py::arg("gradients") = py::none(),
         py::arg("retain_graph") = py::none(), py::arg("create_graph") = false, py::arg("inputs") = py::none());
   m.def("_grad", [](py::handle outputs, py::handle inputs, py::handle grad_outputs, std::optional<bool> retain,

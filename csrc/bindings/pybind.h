@@ -11,7 +11,8 @@ namespace py = pybind11;
 
 inline py::object owned(PyObject* o) { return py::reinterpret_steal<py::object>(o); }
 
-void bind_types(py::module_& m);      // Size, dtype, device
+void bind_types(py::module_& m);  // Size, dtype, device
+void bind_profiler(py::module_& m);
 void bind_autograd(py::module_& m);   // backward, hooks, Function
 void bind_interop(py::module_& m);    // numpy, buffers
 void bind_generator(py::module_& m);  // Generator, seeds (random.cpp)

@@ -14,6 +14,7 @@
 #endif
 
 #include "core/check.h"
+#include "core/profiler.h"
 #include "dlcore/memory.h"
 
 // Blocks are rounded up to size classes, eight to a power of two, and freed blocks wait in their class's list for the
@@ -119,6 +120,7 @@ void* allocate(int64_t bytes) {
   }
   permit(block, bytes);
   forbid(block, bytes, rounded);
+  if (__builtin_expect(profiling.load(std::memory_order_relaxed), 0)) profile_allocation(rounded);
 #ifndef NDEBUG
   std::memset(block, 0xff, static_cast<size_t>(bytes));  // NaN in every floating point format
 #endif

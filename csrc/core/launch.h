@@ -1,4 +1,8 @@
 #pragma once
+#include <atomic>
+#include <cstdint>
+#include <string>
+
 #include "dlcore/export.h"
 
 namespace dlcore {
@@ -11,10 +15,12 @@ struct Cost {
 
 // What the host program wants to happen around kernels; the Python bindings set these.
 struct HostHooks {
-  void* (*release)() = nullptr;         // before a long kernel: let other host threads run
-  void (*acquire)(void*) = nullptr;     // after it
-  bool (*interrupted)() = nullptr;      // during long work, now and then: does the user want to stop?
-  void (*raise_interrupt)() = nullptr;  // throws the host's exception for that
+  void* (*release)() = nullptr;          // before a long kernel: let other host threads run
+  void (*acquire)(void*) = nullptr;      // after it
+  bool (*interrupted)() = nullptr;       // during long work, now and then: does the user want to stop?
+  void (*raise_interrupt)() = nullptr;   // throws the host's exception for that
+  std::string (*call_site)() = nullptr;  // which lines of the host program led here
+  void (*warn)(const std::string&) = nullptr;
 };
 DLCORE_API extern HostHooks host_hooks;
 
@@ -28,7 +34,7 @@ constexpr double kLongKernelBytes = 1 << 17, kLongKernelFlops = 1 << 22;
 // Lets other host threads run while it lives.
 class HostReleased {
  public:
-  HostReleased() : state_(host_hooks.release ? host_hooks.release() : nullptr) {}
+  explicit HostReleased(bool wanted = true) : state_(wanted && host_hooks.release ? host_hooks.release() : nullptr) {}
   ~HostReleased() {
     if (state_) host_hooks.acquire(state_);
   }
@@ -39,14 +45,34 @@ class HostReleased {
   void* state_;
 };
 
+// Whether somebody takes a profile (core/profiler.h).
+DLCORE_API extern std::atomic<bool> profiling;
+DLCORE_API int64_t profile_clock();  // nanoseconds
+DLCORE_API void profile_kernel(const char* op, Cost cost, int64_t start);
+
+// Notes, while a profile is taken, how long it lived.
+class ProfiledKernel {
+ public:
+  ProfiledKernel(const char* op, Cost cost)
+      : op_(op), cost_(cost), start_(profiling.load(std::memory_order_relaxed) ? profile_clock() : 0) {}
+  ~ProfiledKernel() {
+    if (__builtin_expect(start_ != 0, 0)) profile_kernel(op_, cost_, start_);
+  }
+  ProfiledKernel(const ProfiledKernel&) = delete;
+  ProfiledKernel& operator=(const ProfiledKernel&) = delete;
+
+ private:
+  const char* op_;
+  Cost cost_;
+  int64_t start_;
+};
+
 // The one place where an op starts a kernel: launch("exp", {bytes, flops}, [&] { kernels().exp(...); });
 template <class F>
 inline void launch(const char* op, Cost cost, const F& kernel) {
-  (void)op;
-  if (cost.bytes < kLongKernelBytes && cost.flops < kLongKernelFlops) {
-    kernel();
-  } else {
-    HostReleased released;
+  {
+    const HostReleased released(cost.bytes >= kLongKernelBytes || cost.flops >= kLongKernelFlops);
+    const ProfiledKernel profiled(op, cost);
     kernel();
   }
   if (__builtin_expect(take_interrupt(), 0)) check_interrupt();

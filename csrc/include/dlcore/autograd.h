@@ -34,4 +34,11 @@ DLCORE_API void backward(const TensorList& roots, const TensorList& gradients = 
 DLCORE_API TensorList grad(const TensorList& outputs, const TensorList& inputs, const TensorList& grad_outputs = {},
                            std::optional<bool> retain_graph = {}, bool create_graph = false, bool allow_unused = false);
 
+// Anomaly mode, for the whole process: every op remembers where it was called, and a backward that fails tells. With
+// check_nan, the first op is named whose result has a NaN though none of its inputs has one, and the first whose
+// backward makes one: RuntimeError. Only ops that record themselves for backward are watched. Slow.
+DLCORE_API void set_anomaly_mode(bool enabled, bool check_nan = true);
+DLCORE_API bool is_anomaly_enabled();
+DLCORE_API bool is_anomaly_check_nan_enabled();
+
 }  // namespace dlcore
