@@ -68,6 +68,10 @@ void bind_unary(Ops& ops) {
   ops.op<&erfc_>("erfc_(Tensor input) -> Tensor");
   ops.op<&erfinv>("erfinv(Tensor input) -> Tensor");
   ops.method<&erfinv_>("erfinv_(Tensor input) -> Tensor");
+  ops.op<&lgamma>("lgamma(Tensor input) -> Tensor");
+  ops.method<&lgamma_>("lgamma_(Tensor input) -> Tensor");
+  ops.op<&digamma>("digamma(Tensor input) -> Tensor");
+  ops.method<&digamma_>("digamma_(Tensor input) -> Tensor");
   ops.op<&neg>("neg(Tensor input) -> Tensor");
   ops.op<&neg_>("neg_(Tensor input) -> Tensor");
   ops.op<[](const Tensor& x) {

@@ -148,6 +148,8 @@ void bind_random(Ops& ops) {
          [](const Tensor& x, double p, Generator* g) { return bernoulli(x, p, g); }>(
       "bernoulli", {"(Tensor input, *, Generator? generator=None) -> Tensor",
                     "(Tensor input, float p, *, Generator? generator=None) -> Tensor"});
+  ops.function<&poisson>("poisson(Tensor input, *, Generator? generator=None) -> Tensor");
+  ops.function<&binomial>("binomial(Tensor count, Tensor prob, *, Generator? generator=None) -> Tensor");
   ops.op<&multinomial>(
       "multinomial(Tensor input, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor");
 

@@ -106,6 +106,8 @@ enum RowFlags : uint8_t { kPlain = 0, kBoolResult = 1, kBoolFirstInput = 2 };
   OP(Erf, 1, kFloats, kPlain)                                                                \
   OP(Erfc, 1, kFloats, kPlain)                                                               \
   OP(Erfinv, 1, kFloats, kPlain)                                                             \
+  OP(Lgamma, 1, kFloats, kPlain)  /* log |gamma(x)| */                                       \
+  OP(Digamma, 1, kFloats, kPlain) /* its derivative */                                       \
   OP(Atan2, 2, kFloats, kPlain)                                                              \
   OP(Pow, 2, kNumbers, kPlain)                                                               \
   OP(Xlogy, 2, kFloats, kPlain)                                                              \

@@ -126,7 +126,8 @@ namespace dlcore {
   KERNEL(adam_step, void(const kernel::Adam&))                                                                        \
   KERNEL(walk, void(const kernel::Walk&))                                                                             \
   KERNEL(triangle, void(const kernel::Triangle&))                                                                     \
-  /* random numbers: kernels/random.h, kernels/cpu/random.cpp */                                                      \
+  /* random numbers: kernels/random.h, kernels/cpu/{random,counts}.cpp */                                             \
+  KERNEL(counts, void(const kernel::Counts&))                                                                         \
   KERNEL(random, void(const kernel::Random&))                                                                         \
   KERNEL(permutation, void(const kernel::Permutation&))
 

@@ -44,4 +44,18 @@ struct Permutation {
   uint64_t seed, offset;  // n / 2 counters
 };
 
+// y[i] = a count drawn for the parameters of element i, from a stream of its own: exact, by rejection, so that nobody
+// knows how many random words it takes. Element i's stream is keyed by the words of counter offset + i.
+enum class CountLaw : uint8_t {
+  Poisson,   // rate a[i], finite, not negative
+  Binomial,  // a[i] trials, a whole number, of probability b[i] in [0, 1]
+};
+struct Counts {
+  CountLaw law;
+  double* y;
+  const double *a, *b;
+  int64_t n;
+  uint64_t seed, offset;  // n counters
+};
+
 }  // namespace dlcore::kernel

@@ -51,6 +51,59 @@ Tensor bernoulli_(const Tensor& x, const Tensor& p, Generator* generator) {
   });
 }
 
+// ---- counts
+
+namespace {
+
+// What `law` draws for parameters a and b (or a alone), of one shape.
+Tensor counted(const char* op, kernel::CountLaw law, const Tensor& a, const Tensor& b, DType dtype,
+               Generator* generator) {
+  const auto doubles = [](const Tensor& x) { return contiguous(to_dtype(x, DType::Float64)); };
+  const Tensor first = doubles(a), second = doubles(b), y = new_tensor(a.sizes(), DType::Float64);
+  const int64_t n = y.numel();
+  const auto [seed, offset] = (generator ? *generator : default_generator()).reserve(static_cast<uint64_t>(n));
+  if (n > 0)
+    launch(op, {24.0 * double(n), 200.0 * double(n)}, [&] {
+      kernels().counts({law, y.data<double>(), first.data<double>(), second.data<double>(), n, seed, offset});
+    });
+  return to_dtype(y, dtype);
+}
+
+bool everywhere(const Tensor& condition) { return all(condition).item().to_bool(); }
+
+}  // namespace
+
+Tensor poisson(const Tensor& rate, Generator* generator) {
+  check_floating("poisson", rate.dtype());
+  Tensor y;
+  {
+    NoGrad no_grad;
+    DLCORE_CHECK(everywhere(logical_and(ge(rate, number(0)), lt(rate, number(INFINITY)))), RuntimeError,
+                 "poisson: rates must be finite and not negative");
+    y = counted("poisson", kernel::CountLaw::Poisson, rate, rate, rate.dtype(), generator);
+  }
+  return without_gradient("poisson", y, {rate});
+}
+
+Tensor binomial(const Tensor& count, const Tensor& prob, Generator* generator) {
+  check_floating("binomial", count.dtype());
+  check_floating("binomial", prob.dtype());
+  DLCORE_CHECK(count.dtype() == prob.dtype(), RuntimeError, "binomial: count and prob must have one dtype, but got ",
+               name(count.dtype()), " and ", name(prob.dtype()));
+  Tensor y;
+  {
+    NoGrad no_grad;
+    DLCORE_CHECK(everywhere(logical_and(ge(count, number(0)), lt(count, number(INFINITY)))), RuntimeError,
+                 "binomial: counts must be finite and not negative");
+    DLCORE_CHECK(everywhere(logical_and(ge(prob, number(0)), le(prob, number(1)))), RuntimeError,
+                 "binomial: probabilities must be in [0, 1]");
+    const Dims sizes = broadcast_shapes("binomial", count.sizes(), prob.sizes());
+    y = counted("binomial", kernel::CountLaw::Binomial, expand(floor(count), sizes), expand(prob, sizes), count.dtype(),
+                generator);
+  }
+  return without_gradient("binomial", y, {count, prob});
+}
+
 // ---- multinomial
 
 Tensor multinomial(const Tensor& weights, int64_t count, bool replacement, Generator* generator) {

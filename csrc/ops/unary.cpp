@@ -55,6 +55,7 @@ Tensor zeros_like_dy(const Tensor& dy) {
 }
 Tensor plus(const Tensor& x, double c) { return add(x, number(c)); }
 Tensor times(const Tensor& x, double c) { return mul(x, number(c)); }
+Tensor no_trigamma() { fail<NotImplementedError>("digamma: its gradient, the trigamma function, is not there"); }
 // Where the backward row is faster, but its formula must be differentiable again.
 Tensor fused(ElementwiseOp op, const Tensor& dy, const Tensor& v) {
   return compute({"backward", op, row_dtype(dy.dtype()), dy.dtype()}, {dy, v});
@@ -110,6 +111,8 @@ DLCORE_UNARY(sigmoid, Sigmoid, Floats, Result,
 DLCORE_UNARY(erf, Erf, Floats, Input, mul(dy, times(exp(neg(mul(v, v))), 1.1283791670955126)))
 DLCORE_UNARY(erfc, Erfc, Floats, Input, mul(dy, times(exp(neg(mul(v, v))), -1.1283791670955126)))
 DLCORE_UNARY(erfinv, Erfinv, Floats, Result, mul(dy, times(exp(mul(v, v)), 0.886226925452758)))
+DLCORE_UNARY(lgamma, Lgamma, Floats, Input, mul(dy, digamma(v)))
+DLCORE_UNARY(digamma, Digamma, Floats, Input, no_trigamma())
 
 #undef DLCORE_UNARY
 

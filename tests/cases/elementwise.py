@@ -55,11 +55,12 @@ SMOOTH = [
     ("erf", erf, -3, 3),
     ("erfc", erfc, -3, 3),
     ("erfinv", erfinv, -0.9, 0.9),
+    ("lgamma", np.vectorize(math.lgamma, otypes=[float]), 2.6, 9),
     ("logit", lambda p: np.log(p / (1 - p)), 0.1, 0.9),
     ("frac", lambda x: x - np.trunc(x), 1.05, 1.95),
 ]
 for name, ref, low, high in SMOOTH:
-    scale = 1.0 if name == "logit" else 0.0  # a logarithm of about one
+    scale = {"logit": 1.0, "lgamma": 8.0}.get(name, 0.0)  # of the terms that cancel
     case(name, lambda d, x, name=name: getattr(d, name)(x), [uniform(5, 7, low=low, high=high)], ref, scale=scale)
     case(
         name + "_method",
@@ -71,7 +72,22 @@ for name, ref, low, high in SMOOTH:
 for name, ref, low, high in SMOOTH:
     if name != "abs" and name != "neg" and name != "frac":
         case(name + "_gradgrad", lambda d, x, name=name: getattr(d, name)(x), [uniform(4, low=low, high=high)], ref,
-             gradgrad=name not in ("erfinv", "logit"))  # fmt: skip
+             gradgrad=name not in ("erfinv", "lgamma", "logit"))  # fmt: skip
+
+
+
+def digamma(x):
+    """The slope of lgamma, by its series at x + 40."""
+    y = -sum(1 / (x + i) for i in range(40))
+    x = x + 40
+    return y + np.log(x) - 1 / (2 * x) - 1 / (12 * x**2) + 1 / (120 * x**4) - 1 / (252 * x**6)
+
+
+case("digamma", lambda d, x: d.digamma(x), [uniform(33, low=0.05, high=30)], digamma, grad=False, length=8)
+case("digamma_negative", lambda d, x: d.digamma(x), [np.array([-0.5, -1.25, -7.75, -20.5])],
+     lambda x: digamma(1 - x) - pi / np.tan(pi * x), grad=False, length=8)  # fmt: skip
+case("lgamma_anywhere", lambda d, x: d.lgamma(x), [np.array([-2.5, -0.3, 0.2, 1.0, 2.0, 5.5, 100.0])],
+     np.vectorize(math.lgamma, otypes=[float]), grad=False, length=8)  # fmt: skip
 
 for name, ref in [("sign", np.sign), ("ceil", np.ceil), ("floor", np.floor), ("round", np.round), ("trunc", np.trunc)]:
     half = np.array([-2.5, -1.5, -0.5, -0.3, 0.0, 0.5, 1.5, 2.5, 3.49, 1e6 + 0.5])

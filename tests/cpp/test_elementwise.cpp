@@ -37,7 +37,7 @@ T value(ElementwiseOp op, int input) {
     if (op == ElementwiseOp::Logit) return T(1 + below(998)) / 1000;
     if (op == ElementwiseOp::Log || op == ElementwiseOp::Log2 || op == ElementwiseOp::Log10 ||
         op == ElementwiseOp::Rsqrt || op == ElementwiseOp::Sqrt || op == ElementwiseOp::Pow ||
-        op == ElementwiseOp::Xlogy)
+        op == ElementwiseOp::Xlogy || op == ElementwiseOp::Lgamma || op == ElementwiseOp::Digamma)
       return T(1 + below(9000)) / 1000;
     if (op == ElementwiseOp::Log1p) return T(below(9000) - 999) / 1000;
     if (op >= ElementwiseOp::FloorDivide && op <= ElementwiseOp::Remainder) {

@@ -1,4 +1,5 @@
 #include "kernels/cpu/math_erf.h"
+#include "kernels/cpu/math_gamma.h"
 #include "kernels/cpu/math_trigonometric.h"
 #include "kernels/cpu/rows.h"
 
@@ -148,6 +149,18 @@ struct Erfinv {
   template <class V>
   DLCORE_INLINE V operator()(V x) const {
     return erfinv(x);
+  }
+};
+struct Lgamma {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return lgamma(x);
+  }
+};
+struct Digamma {
+  template <class V>
+  DLCORE_INLINE V operator()(V x) const {
+    return digamma(x);
   }
 };
 struct Atan2 {

@@ -6,6 +6,7 @@ namespace dlcore::kernel::DLCORE_TIER {
 void fill_arg(KernelTable& t);
 void fill_attention(KernelTable& t);
 void fill_conv(KernelTable& t);
+void fill_counts(KernelTable& t);
 void fill_elementwise(KernelTable& t);
 void fill_gemm(KernelTable& t);
 void fill_gemm_int64(KernelTable& t);
@@ -35,6 +36,7 @@ void fill_tier(KernelTable& t) {
   fill_arg(t);
   fill_attention(t);
   fill_conv(t);
+  fill_counts(t);
   fill_elementwise(t);
   fill_gemm(t);
   fill_gemm_int64(t);

@@ -31,6 +31,13 @@ Real erfinv(Real y) {
   return std::copysign(x, y);
 }
 
+// The derivative of log |gamma(x)| for x > 0: its series far out, stepped back.
+Real digamma(Real x) {
+  Real y = 0;
+  for (; x < 1000; x += 1) y -= 1 / x;
+  return y + std::log(x) - 1 / (2 * x) - 1 / (12 * x * x) + 1 / (120 * x * x * x * x);
+}
+
 }  // namespace
 
 Real elementwise(ElementwiseOp op, const Real* v, const double* p) {
@@ -183,6 +190,10 @@ Real elementwise(ElementwiseOp op, const Real* v, const double* p) {
       return std::erfc(x);
     case Op::Erfinv:
       return erfinv(x);
+    case Op::Lgamma:
+      return std::lgamma(x);
+    case Op::Digamma:
+      return digamma(x);
     case Op::Atan2:
       return std::atan2(x, a(1));
     case Op::Pow:

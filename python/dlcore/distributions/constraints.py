@@ -59,7 +59,35 @@ class GreaterThan(Constraint):
         return value > self.lower_bound
 
     def __repr__(self) -> str:
-        return f"GreaterThan(lower_bound={self.lower_bound})"
+        return f"{type(self).__name__}(lower_bound={self.lower_bound})"
+
+
+class GreaterThanEq(GreaterThan):
+    def check(self, value: Tensor) -> Tensor:
+        return value >= self.lower_bound
+
+
+class IntegerGreaterThan(GreaterThanEq):
+    is_discrete = True
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value % 1 == 0) & super().check(value)
+
+
+class Multinomial(Constraint):
+    """Vectors of counts with a sum up to `upper_bound`."""
+
+    is_discrete = True
+    event_dim = 1
+
+    def __init__(self, upper_bound):
+        self.upper_bound = upper_bound
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value >= 0).all(-1) & (value.sum(-1) <= self.upper_bound)
+
+    def __repr__(self) -> str:
+        return f"Multinomial(upper_bound={self.upper_bound})"
 
 
 class Interval(Constraint):
@@ -85,5 +113,8 @@ real = Real()
 real_vector = RealVector()
 simplex = Simplex()
 positive = GreaterThan(lower_bound=0.0)
+nonnegative = GreaterThanEq(lower_bound=0.0)
+nonnegative_integer = IntegerGreaterThan(lower_bound=0)
 unit_interval = Interval(0.0, 1.0)
-greater_than, interval, integer_interval = GreaterThan, Interval, IntegerInterval
+greater_than, greater_than_eq, interval, integer_interval = GreaterThan, GreaterThanEq, Interval, IntegerInterval
+multinomial = Multinomial

@@ -8,9 +8,14 @@ from collections.abc import Callable
 from .. import _core
 from .._core import Tensor, where
 from .bernoulli import Bernoulli
+from .binomial import Binomial
 from .categorical import Categorical
 from .distribution import Distribution
+from .exponential import Exponential
+from .laplace import Laplace
+from .multinomial import Multinomial
 from .normal import Normal
+from .poisson import Poisson
 from .uniform import Uniform
 
 _KL: dict[tuple[type, type], Callable[..., Tensor]] = {}
@@ -69,3 +74,79 @@ def _bernoulli(p: Bernoulli, q: Bernoulli) -> Tensor:
 @register_kl(Categorical, Categorical)
 def _categorical(p: Categorical, q: Categorical) -> Tensor:
     return _masked(p.probs * (p.logits - q.logits), p.probs, q.probs).sum(-1)
+
+
+@register_kl(Binomial, Binomial)
+def _binomial(p: Binomial, q: Binomial) -> Tensor:
+    if bool((p.total_count < q.total_count).any()):
+        raise NotImplementedError("KL between Binomials where q.total_count > p.total_count is not implemented")
+    trials = p.total_count * _bernoulli(p, q)
+    return where(p.total_count > q.total_count, math.inf, trials)
+
+
+@register_kl(Multinomial, Multinomial)
+def _multinomial(p: Multinomial, q: Multinomial) -> Tensor:
+    if p.total_count != q.total_count:
+        raise NotImplementedError("KL between Multinomials of different total_count is not implemented")
+    return p.total_count * _categorical(p, q)
+
+
+@register_kl(Poisson, Poisson)
+def _poisson(p: Poisson, q: Poisson) -> Tensor:
+    return p.rate.xlogy(p.rate) - p.rate.xlogy(q.rate) - (p.rate - q.rate)
+
+
+@register_kl(Exponential, Exponential)
+def _exponential(p: Exponential, q: Exponential) -> Tensor:
+    ratio = q.rate / p.rate
+    return ratio - 1 - ratio.log()
+
+
+@register_kl(Laplace, Laplace)
+def _laplace(p: Laplace, q: Laplace) -> Tensor:
+    distance = (p.loc - q.loc).abs()
+    return (q.scale / p.scale).log() + (p.scale * (-distance / p.scale).exp() + distance) / q.scale - 1
+
+
+# ---- of two families: minus the entropy of p, minus the mean of log q
+
+
+def _normal_cross_entropy(mean: Tensor, variance: Tensor, q: Normal) -> Tensor:
+    squares = variance + (mean - q.loc).square()
+    return 0.5 * (2 * math.pi * q.scale.square()).log() + 0.5 * squares / q.scale.square()
+
+
+@register_kl(Uniform, Normal)
+@register_kl(Exponential, Normal)
+@register_kl(Laplace, Normal)
+def _to_normal(p: Distribution, q: Normal) -> Tensor:
+    return _normal_cross_entropy(p.mean, p.variance, q) - p.entropy()
+
+
+@register_kl(Normal, Laplace)
+def _normal_laplace(p: Normal, q: Laplace) -> Tensor:
+    z = (p.loc - q.loc) / p.scale
+    distance = p.scale * (math.sqrt(2 / math.pi) * (-0.5 * z * z).exp() + z * (z / math.sqrt(2)).erf())
+    return (2 * q.scale).log() + distance / q.scale - p.entropy()
+
+
+@register_kl(Uniform, Exponential)
+def _uniform_exponential(p: Uniform, q: Exponential) -> Tensor:
+    return where(p.low < 0, math.inf, q.rate * p.mean - q.rate.log() - p.entropy())
+
+
+@register_kl(Bernoulli, Poisson)
+def _bernoulli_poisson(p: Bernoulli, q: Poisson) -> Tensor:
+    return q.rate - p.probs.xlogy(q.rate) - p.entropy()
+
+
+@register_kl(Normal, Uniform)
+@register_kl(Normal, Exponential)
+@register_kl(Laplace, Uniform)
+@register_kl(Laplace, Exponential)
+@register_kl(Exponential, Uniform)
+@register_kl(Poisson, Bernoulli)
+@register_kl(Poisson, Binomial)
+def _beyond_support(p: Distribution, q: Distribution) -> Tensor:
+    """p's draws may lie where q has none."""
+    return _core.full_like(p.mean, math.inf)

@@ -80,6 +80,10 @@ DLCORE_API Tensor erfc(const Tensor& x);
 DLCORE_API Tensor erfc_(const Tensor& x);
 DLCORE_API Tensor erfinv(const Tensor& x);
 DLCORE_API Tensor erfinv_(const Tensor& x);
+DLCORE_API Tensor lgamma(const Tensor& x);  // log |gamma(x)|
+DLCORE_API Tensor lgamma_(const Tensor& x);
+DLCORE_API Tensor digamma(const Tensor& x);  // the derivative of lgamma; has none itself
+DLCORE_API Tensor digamma_(const Tensor& x);
 DLCORE_API Tensor neg_(const Tensor& x);
 DLCORE_API Tensor frac(const Tensor& x);
 DLCORE_API Tensor frac_(const Tensor& x);

@@ -25,6 +25,10 @@ DLCORE_API Tensor normal(double mean, const Tensor& std, Generator* generator = 
 // 1 with the probability that p's element says, or for every element of x with probability p.
 DLCORE_API Tensor bernoulli(const Tensor& p, Generator* generator = nullptr);
 DLCORE_API Tensor bernoulli(const Tensor& x, double p, Generator* generator = nullptr);
+// How many events of this mean rate happen; of rate's shape and dtype.
+DLCORE_API Tensor poisson(const Tensor& rate, Generator* generator = nullptr);
+// Successes in `count` independent trials of probability `prob`; shapes broadcast.
+DLCORE_API Tensor binomial(const Tensor& count, const Tensor& prob, Generator* generator = nullptr);
 // `count` indices into the last dimension, each drawn with probability proportional to its weight, with or without
 // putting it back. weights (categories) or (rows, categories) -> (count) or (rows, count).
 DLCORE_API Tensor multinomial(const Tensor& weights, int64_t count, bool replacement = false,
