@@ -7,6 +7,7 @@ from . import (
     init,
     linear_attention,
     low_rank_attention,
+    parallel,
     sinkhorn_attention,
     utils,
 )
@@ -122,6 +123,7 @@ from .padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from .parallel import DataParallel
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 from .pooling import (
     AdaptiveAvgPool1d,
@@ -190,6 +192,7 @@ __all__ = [
     "ConvTranspose3d",
     "CrossEntropyLoss",
     "DotProductAttention",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -319,6 +322,7 @@ __all__ = [
     "init",
     "linear_attention",
     "low_rank_attention",
+    "parallel",
     "masked_softmax",
     "sinkhorn_attention",
     "utils",
