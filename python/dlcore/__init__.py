@@ -30,16 +30,26 @@ _SUBMODULES = (
     "datasets",
     "diagnostics",
     "distributions",
+    "jit",
     "linalg",
     "metrics",
     "model_selection",
     "models",
     "nn",
     "optim",
+    "profiler",
     "train",
     "transforms",
     "utils",
 )
+_PLACES = {
+    "save": "serialization",
+    "load": "serialization",
+    "compile": "_ecosystem",
+    "autocast": "_ecosystem",
+    "set_float32_matmul_precision": "_ecosystem",
+    "get_float32_matmul_precision": "_ecosystem",
+}
 
 
 def __getattr__(name):
@@ -48,12 +58,10 @@ def __getattr__(name):
 
     if name in _SUBMODULES:
         return importlib.import_module(f".{name}", __name__)
-    if name in ("save", "load"):
-        from . import serialization
-
-        return getattr(serialization, name)
+    if name in _PLACES:
+        return getattr(importlib.import_module(f".{_PLACES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *_SUBMODULES, "save", "load"})
+    return sorted({*globals(), *_SUBMODULES, *_PLACES})

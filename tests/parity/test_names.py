@@ -7,11 +7,13 @@ import dlcore
 torch = pytest.importorskip("torch", reason="PyTorch is only an oracle for these tests; pip install torch==2.13.0")
 
 NAMES = {
-    "creation": """tensor as_tensor from_numpy empty zeros ones full eye arange linspace logspace rand randn
+    "creation": """poisson binomial
+        tensor as_tensor from_numpy empty zeros ones full eye arange linspace logspace rand randn
         randint randperm normal bernoulli multinomial empty_like zeros_like ones_like full_like rand_like randn_like
         randint_like new_tensor new_empty new_zeros new_ones new_full new_empty_strided empty_strided scalar_tensor""",
     "elementwise": """abs neg sign ceil floor round trunc exp expm1 log log1p log2 log10 sqrt rsqrt square
-        reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh sigmoid erf erfc erfinv logit add sub
+        reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh sigmoid erf erfc erfinv lgamma digamma
+        logit add sub
         mul div true_divide floor_divide fmod remainder pow atan2 maximum minimum fmax fmin clamp clamp_min clamp_max
         clip lerp addcmul addcdiv where xlogy logaddexp nan_to_num float_power rsub sgn absolute negative positive exp2
         frac fix arcsin arccos arctan arcsinh arccosh arctanh arctan2 subtract multiply divide relu""",
@@ -44,7 +46,9 @@ NAMES = {
         set_default_device set_printoptions result_type can_cast promote_types finfo iinfo manual_seed initial_seed
         seed Generator default_generator get_rng_state set_rng_state get_num_threads set_num_threads no_grad
         enable_grad set_grad_enabled inference_mode typename Size float32 float64 float16 bfloat16 int8 int16 int32
-        int64 uint8 strided contiguous_format preserve_format channels_last save load from_dlpack distributions""",
+        int64 uint8 strided contiguous_format preserve_format channels_last save load from_dlpack distributions linalg
+        profiler jit compile autocast set_float32_matmul_precision get_float32_matmul_precision is_anomaly_enabled
+        is_anomaly_check_nan_enabled""",
     "autograd": """backward grad requires_grad requires_grad_ detach_ retain_grad retains_grad register_hook
         register_post_accumulate_grad_hook is_leaf grad_fn output_nr""",
     "operators": " ".join(
