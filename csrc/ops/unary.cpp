@@ -57,8 +57,8 @@ Tensor plus(const Tensor& x, double c) { return add(x, number(c)); }
 Tensor times(const Tensor& x, double c) { return mul(x, number(c)); }
 Tensor no_trigamma() { fail<NotImplementedError>("digamma: its gradient, the trigamma function, is not there"); }
 // Where the backward row is faster, but its formula must be differentiable again.
-Tensor fused(ElementwiseOp op, const Tensor& dy, const Tensor& v) {
-  return compute({"backward", op, row_dtype(dy.dtype()), dy.dtype()}, {dy, v});
+Tensor fused(const char* name, ElementwiseOp op, const Tensor& dy, const Tensor& v) {
+  return compute({name, op, row_dtype(dy.dtype()), dy.dtype()}, {dy, v});
 }
 
 }  // namespace
@@ -101,13 +101,15 @@ DLCORE_UNARY(atan, Atan, Floats, Input, div(dy, plus(mul(v, v), 1)))
 DLCORE_UNARY(sinh, Sinh, Floats, Input, mul(dy, cosh(v)))
 DLCORE_UNARY(cosh, Cosh, Floats, Input, mul(dy, sinh(v)))
 DLCORE_UNARY(tanh, Tanh, Floats, Result,
-             is_grad_enabled() ? mul(dy, sub(number(1), mul(v, v))) : fused(ElementwiseOp::TanhBackward, dy, v))
+             is_grad_enabled() ? mul(dy, sub(number(1), mul(v, v)))
+                               : fused("tanh_backward", ElementwiseOp::TanhBackward, dy, v))
 DLCORE_UNARY(asinh, Asinh, Floats, Input, mul(dy, rsqrt(plus(mul(v, v), 1))))
 DLCORE_UNARY(acosh, Acosh, Floats, Input, mul(dy, rsqrt(plus(mul(v, v), -1))))
 DLCORE_UNARY(atanh, Atanh, Floats, Input, div(dy, sub(number(1), mul(v, v))))
 
 DLCORE_UNARY(sigmoid, Sigmoid, Floats, Result,
-             is_grad_enabled() ? mul(dy, mul(v, sub(number(1), v))) : fused(ElementwiseOp::SigmoidBackward, dy, v))
+             is_grad_enabled() ? mul(dy, mul(v, sub(number(1), v)))
+                               : fused("sigmoid_backward", ElementwiseOp::SigmoidBackward, dy, v))
 DLCORE_UNARY(erf, Erf, Floats, Input, mul(dy, times(exp(neg(mul(v, v))), 1.1283791670955126)))
 DLCORE_UNARY(erfc, Erfc, Floats, Input, mul(dy, times(exp(neg(mul(v, v))), -1.1283791670955126)))
 DLCORE_UNARY(erfinv, Erfinv, Floats, Result, mul(dy, times(exp(mul(v, v)), 0.886226925452758)))
