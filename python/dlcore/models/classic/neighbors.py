@@ -16,8 +16,8 @@ from ..._fitted import Fitted
 from ...autograd import no_grad
 from ._estimator import Classifier, Regressor, check_int
 
-BLOCK = 2**21  # distances that are held at a time, where queries are not too few for products of matrices
-PAIRS = 2**20  # numbers of the candidates' differences that are held at a time
+BLOCK = 2**21  # distances that are held at a time; up to 16 times as many, so that a product has 64 rows
+PAIRS = 2**20  # differences of features that are held at a time
 EPS = 2.0**-24  # the rounding of float32
 
 
@@ -139,8 +139,8 @@ def _nearest(x: Tensor, q: Tensor, k: int, metric: str) -> tuple[Tensor, Tensor]
     squares = near.double().square().sum(1).float()
 
     def about(block: Tensor) -> Tensor:
-        """(rows, N): the distances' powers, for L2 less |q|^2."""
-        return _core.addmm(squares, block, near.t(), alpha=-2) if power == 2 else _core.cdist(block, near, p=1.0)
+        """(rows, N): the distances' powers, for L2 less |q|^2, on which the order does not depend."""
+        return _core.addmm(squares, block, near.t(), alpha=-2) if power == 2 else _sums(block, near)
 
     n = len(x)
     rows = max(1, BLOCK // n, min(64, 16 * BLOCK // n))
@@ -153,6 +153,12 @@ def _nearest(x: Tensor, q: Tensor, k: int, metric: str) -> tuple[Tensor, Tensor]
         found.append(_nearest_pairs(q[at], x, query, item, k, power))
     distances, items = (_core.cat(parts) for parts in zip(*found))
     return distances * 2.0**exponent, items
+
+
+def _sums(q: Tensor, x: Tensor) -> Tensor:
+    """(M, N): the sums of absolute differences."""
+    queries, items = (q.split(max(1, PAIRS // x.numel())), x.split(max(1, PAIRS // x.shape[1])))
+    return _core.cat([_core.cat([_core.cdist(a, b, p=1.0) for b in items], 1) for a in queries])
 
 
 def _nearest_pairs(q: Tensor, x: Tensor, query: Tensor, item: Tensor, k: int, power: int) -> tuple[Tensor, Tensor]:
