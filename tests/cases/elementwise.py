@@ -75,7 +75,6 @@ for name, ref, low, high in SMOOTH:
              gradgrad=name not in ("erfinv", "lgamma", "logit"))  # fmt: skip
 
 
-
 def digamma(x):
     """The slope of lgamma, by its series at x + 40."""
     y = -sum(1 / (x + i) for i in range(40))
