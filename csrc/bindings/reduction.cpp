@@ -9,7 +9,7 @@ constexpr double kDefaultNorm = 2;
 
 // p of torch.norm: a number, or "fro".
 Tensor norm_by_name(const Tensor& x, const std::string& p, DimList dim, bool keepdim, OptionalDType dtype) {
-  if (p == "nuc") throw NotImplementedError("norm: the nuclear norm needs singular values, which are not supported");
+  if (p == "nuc") throw NotImplementedError("norm: for the nuclear norm call linalg.matrix_norm(x, 'nuc')");
   if (p == "inf" || p == "-inf") return norm(x, p == "inf" ? INFINITY : -INFINITY, dim, keepdim, dtype);
   if (p != "fro") throw RuntimeError("norm: p must be a number, 'fro' or 'nuc'; got '" + p + "'");
   return norm(x, kDefaultNorm, dim, keepdim, dtype);

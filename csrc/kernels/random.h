@@ -45,7 +45,7 @@ struct Permutation {
 };
 
 // y[i] = a count drawn for the parameters of element i, from a stream of its own: exact, by rejection, so that nobody
-// knows how many random words it takes. Element i's stream is keyed by the words of counter offset + i.
+// knows how many random words it takes. Element i's stream is all blocks of counter offset + i (core/philox.h).
 enum class CountLaw : uint8_t {
   Poisson,   // rate a[i], finite, not negative
   Binomial,  // a[i] trials, a whole number, of probability b[i] in [0, 1]

@@ -12,18 +12,16 @@ constexpr int64_t kGrain = 1 << 10;  // elements
 // The uniform numbers of one element, in (0, 1): 53 bits each, two a counter.
 class Stream {
  public:
-  Stream(uint64_t seed, uint64_t counter) {
-    const Philox4 key = philox(seed, counter);
-    key_ = uint64_t{key.word[1]} << 32 | key.word[0];
-  }
+  Stream(uint64_t seed, uint64_t counter) : seed_(seed), counter_(counter) {}
   double uniform() {
-    if (n_ % 2 == 0) words_ = philox(key_, n_ / 2);
+    if (n_ % 2 == 0) words_ = philox(seed_, counter_, n_ / 2);
     const uint32_t* w = words_.word + n_++ % 2 * 2;
     return (static_cast<double>((uint64_t{w[1]} << 32 | w[0]) >> 12) + 0.5) * 0x1p-52;
   }
 
  private:
-  uint64_t key_, n_ = 0;
+  const uint64_t seed_, counter_;
+  uint64_t n_ = 0;
   Philox4 words_{};
 };
 
@@ -42,17 +40,15 @@ double poisson(Stream& s, double rate) {
     for (double product = s.uniform(); product > end; product *= s.uniform()) ++k;
     return k;
   }
-  const double log_rate = __builtin_log(rate);
   const double b = 0.931 + 2.53 * __builtin_sqrt(rate), a = -0.059 + 0.02483 * b;
-  const double log_alpha_inverse = __builtin_log(1.1239 + 1.1328 / (b - 3.4)), v_r = 0.9277 - 3.6224 / (b - 2);
+  const double alpha_inverse = 1.1239 + 1.1328 / (b - 3.4), v_r = 0.9277 - 3.6224 / (b - 2);
   for (;;) {
     const double u = s.uniform() - 0.5, v = s.uniform(), us = 0.5 - __builtin_fabs(u);
     const double k = __builtin_floor((2 * a / us + b) * u + rate + 0.43);
     if (us >= 0.07 && v <= v_r) return k;
     if (k < 0 || (us < 0.013 && v > us)) continue;
-    if (__builtin_log(v) + log_alpha_inverse - __builtin_log(a / (us * us) + b) <=
-        k * log_rate - rate - log_factorial(k))
-      return k;
+    const double log_density = k * __builtin_log(rate) - rate - log_factorial(k);
+    if (__builtin_log(v * alpha_inverse / (a / (us * us) + b)) <= log_density) return k;
   }
 }
 
@@ -70,17 +66,16 @@ double successes(Stream& s, double n, double p) {
     return k;
   }
   const double q = 1 - p, width = __builtin_sqrt(n * p * q), b = 1.15 + 2.53 * width;
-  const double a = -0.0873 + 0.0248 * b + 0.01 * p, c = n * p + 0.5, v_r = 0.92 - 4.2 / b;
-  const double alpha = (2.83 + 5.1 / b) * width, log_odds = __builtin_log(p / q);
-  const double mode = __builtin_floor((n + 1) * p), top = log_factorial(mode) + log_factorial(n - mode);
+  const double a = -0.0873 + 0.0248 * b + 0.01 * p, v_r = 0.92 - 4.2 / b;
+  const double alpha = (2.83 + 5.1 / b) * width, mode = __builtin_floor((n + 1) * p);
   for (;;) {
     const double u = s.uniform() - 0.5, v = s.uniform(), us = 0.5 - __builtin_fabs(u);
-    const double k = __builtin_floor((2 * a / us + b) * u + c);
+    const double k = __builtin_floor((2 * a / us + b) * u + n * p + 0.5);
     if (us >= 0.07 && v <= v_r) return k;
     if (k < 0 || k > n) continue;
-    if (__builtin_log(v * alpha / (a / (us * us) + b)) <=
-        top - log_factorial(k) - log_factorial(n - k) + (k - mode) * log_odds)
-      return k;
+    const double log_ratio = log_factorial(mode) + log_factorial(n - mode) - log_factorial(k) - log_factorial(n - k) +
+                             (k - mode) * __builtin_log(p / q);  // of the densities at k and at the mode
+    if (__builtin_log(v * alpha / (a / (us * us) + b)) <= log_ratio) return k;
   }
 }
 
