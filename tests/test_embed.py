@@ -1,6 +1,7 @@
 """C++ projects find the installed wheel with find_package(dlcore), train and run models against it: tests/embed and
 examples/embed_cpp."""
 
+import re
 import resource
 import subprocess
 import sys
@@ -47,11 +48,54 @@ def test_installed_headers_are_the_public_ones(cmake_dir):
     assert installed == public
 
 
-def test_a_cpp_project_trains_against_the_wheel(cmake_dir, tmp_path):
+def built(project, cmake_dir, folder):
+    """The folder where a project is built against the installed package."""
     need("cmake", "ninja")
-    configure(ROOT / "tests/embed", tmp_path, f"-Ddlcore_DIR={cmake_dir}", "-DCMAKE_BUILD_TYPE=Release")
-    run("cmake", "--build", tmp_path)
-    assert "loss" in run(tmp_path / "train")
+    configure(ROOT / project, folder, f"-Ddlcore_DIR={cmake_dir}", "-DCMAKE_BUILD_TYPE=Release")
+    run("cmake", "--build", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def embed(cmake_dir, tmp_path_factory):
+    return built("tests/embed", cmake_dir, tmp_path_factory.mktemp("embed"))
+
+
+@pytest.fixture(scope="module")
+def programs(cmake_dir, tmp_path_factory):
+    return built("examples/embed_cpp", cmake_dir, tmp_path_factory.mktemp("embed_cpp"))
+
+
+def test_a_cpp_project_trains_against_the_wheel(embed):
+    assert "loss" in run(embed / "train")
+
+
+def test_a_c_program_runs_a_model(embed, tmp_path):
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(27, 4)).eval()
+    dlcore.export(model, tmp_path / "model.safetensors")
+    said = run(embed / "c_api", tmp_path / "model.safetensors", 2, 2, 5, 5).split()
+    want = model((dlcore.arange(100) % 8 / 8).reshape(2, 2, 5, 5))
+    assert dlcore.allclose(dlcore.tensor([float(word) for word in said]), want.flatten(), atol=1e-6)
+
+
+def test_the_documentations_programs_run(cmake_dir, tmp_path):
+    """docs/embedding.md's program in C++, and its program in C with a model of Python's."""
+    need("cmake", "ninja")
+    text = (ROOT / "docs/embedding.md").read_text()
+    for language, file in (("cpp", "net.cpp"), ("c", "model.c")):
+        (tmp_path / file).write_text(re.search(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1])
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.22)\nproject(documented LANGUAGES C CXX)\n"
+        "find_package(dlcore 0.1 REQUIRED)\nadd_executable(net net.cpp)\nadd_executable(model model.c)\n"
+        "target_link_libraries(net PRIVATE dlcore::dlcore)\ntarget_link_libraries(model PRIVATE dlcore::dlcore)\n"
+    )
+    configure(tmp_path, tmp_path / "build", f"-Ddlcore_DIR={cmake_dir}")
+    run("cmake", "--build", tmp_path / "build")
+    assert float(run(tmp_path / "build/net", cwd=tmp_path).split()[-1]) < 0.1
+    layer = nn.Linear(2, 1)
+    dlcore.export(nn.Sequential(layer), tmp_path / "model.safetensors")
+    want = layer(dlcore.tensor([1.0, 2.0])).item()
+    assert float(run(tmp_path / "build/model", cwd=tmp_path)) == pytest.approx(want, rel=1e-4)
 
 
 def test_the_library_can_be_linked_without_python(cmake_dir):
@@ -65,16 +109,6 @@ def test_the_library_can_be_linked_without_python(cmake_dir):
 
 
 # --- examples/embed_cpp
-
-
-@pytest.fixture(scope="module")
-def programs(cmake_dir, tmp_path_factory):
-    """The folder of the built examples."""
-    need("cmake", "ninja")
-    folder = tmp_path_factory.mktemp("embed_cpp")
-    configure(ROOT / "examples/embed_cpp", folder, f"-Ddlcore_DIR={cmake_dir}", "-DCMAKE_BUILD_TYPE=Release")
-    run("cmake", "--build", folder)
-    return folder
 
 
 def serve(programs, model, shape, requests):

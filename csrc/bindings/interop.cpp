@@ -3,6 +3,7 @@
 
 #include "bindings/pybind.h"
 #include "core/half.h"
+#include "io/file.h"
 #include "ops/internal.h"
 
 namespace dlcore::bindings {
@@ -220,6 +221,14 @@ void bind_interop(py::module_& m) {
       },
       "A tensor over the array's own memory.");
   m.def("_to_numpy", &to_numpy);
+  m.def("_map_tensors",
+        [](int descriptor, const std::vector<std::tuple<int64_t, std::vector<int64_t>, py::object>>& places) {
+          const auto file = std::make_shared<MappedFile>(descriptor);
+          py::list tensors;
+          for (const auto& [offset, sizes, dtype] : places)
+            tensors.append(owned(wrap(tensor_in_file(file, offset, sizes, dtype_of_object(dtype.ptr())))));
+          return tensors;
+        });
   tensor_type.tp_as_buffer = &buffer_methods;
 }
 

@@ -30,6 +30,7 @@ _SUBMODULES = (
     "datasets",
     "diagnostics",
     "distributions",
+    "interop",
     "jit",
     "linalg",
     "metrics",
@@ -45,6 +46,7 @@ _SUBMODULES = (
 _PLACES = {
     "save": "serialization",
     "load": "serialization",
+    "export": "program",
     "compile": "_ecosystem",
     "autocast": "_ecosystem",
     "set_float32_matmul_precision": "_ecosystem",

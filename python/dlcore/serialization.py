@@ -1,15 +1,12 @@
 """`save` and `load`: tensors, and what holds them, in safetensors files.
 
-A safetensors file is a length (8 bytes, little-endian), a JSON header of that length that gives each tensor's dtype,
-shape and place, and the tensors' bytes. Other programs read the tensors; how they were nested stands in the header's
-metadata, as JSON too. Nothing is ever unpickled, and a file is taken for what it claims to be only as far as it checks.
+Other programs read the tensors of such a file (`_safetensors`); how they were nested stands in the header's metadata,
+as JSON too. Nothing is ever unpickled, and a file is taken for what it claims to be only as far as it checks.
 
 The nesting is a tree of JSON values: null, true, false, numbers and strings stand for themselves, and a list is a tag
 and its arguments: ["tensor", name, requires_grad], ["parameter", name, requires_grad],
 ["uninitialized", kind, dtype, requires_grad], ["list", ...], ["tuple", ...], ["dict", [key, value], ...],
 ["ordered", [key, value], ...], ["float", "nan" | "inf" | "-inf"], ["dtype", name].
-
-Source of the format: https://github.com/huggingface/safetensors#format
 """
 
 from __future__ import annotations
@@ -21,33 +18,20 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable
 
-from . import _core
+from . import _core, _shards
+from . import _safetensors as format
 from ._core import Tensor
 from .nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter, is_lazy
 
 _TREE = "dlcore.tree"
-_MAX_HEADER = 100_000_000  # bytes; what the format's own reader allows
 _MAX_DEPTH = 100  # of nesting
-_CODES = {
-    "F32": _core.float32,
-    "F64": _core.float64,
-    "BF16": _core.bfloat16,
-    "F16": _core.float16,
-    "I8": _core.int8,
-    "I16": _core.int16,
-    "I32": _core.int32,
-    "I64": _core.int64,
-    "U8": _core.uint8,
-    "BOOL": _core.bool,
-}
-_code_of = {dtype: code for code, dtype in _CODES.items()}
 _uninitialized = {"parameter": UninitializedParameter, "buffer": UninitializedBuffer}
 
 
 # --- saving
 
 
-def save(obj, f) -> None:
+def save(obj, f, *, max_shard_size: int | str | None = None) -> None:
     """Write tensors, and what holds them, into a safetensors file.
 
     A file of that name is replaced only when the new one is complete and on the disk, so that a process that dies
@@ -57,83 +41,42 @@ def save(obj, f) -> None:
         obj: a tensor, None, a number, a string, a dtype, or a list, tuple or dictionary of such; so a ``state_dict`` of
             a module or an optimizer. A tensor that occurs twice (the same object) is written once.
         f: a path, or a binary file open for writing.
+        max_shard_size: bytes, or "500MB", "5GB" (powers of ten), "2GiB": tensors that take more go into several files
+            of at most that size (or of one larger tensor) beside `f`, and ``f.index.json`` says which is where; no file
+            `f` is there then. Default: None, one file.
 
     Raises:
         TypeError: for anything else, naming the place in `obj`.
-        ValueError: for something that contains itself, or is nested more than 100 deep.
+        ValueError: for something that contains itself, or is nested more than 100 deep; for a size that is none.
     """
     writer = _Writer(obj)
+    if max_shard_size is not None:
+        shards = _shards.groups(writer.tensors, _shards.bytes_of(max_shard_size))
+        if hasattr(f, "write"):
+            raise TypeError("save: f must be a path where max_shard_size is given, but got a file")
+        if len(shards) > 1:
+            _shards.write(os.fsdecode(f), shards, writer.metadata)
+            return
     if hasattr(f, "write"):
-        writer.write(f)
-        return
-    path = os.path.realpath(os.fspath(f))
-    if os.path.exists(path) and not os.path.isfile(path):  # a pipe or a device; a folder fails here
-        with open(path, "wb") as file:
-            writer.write(file)
-        return
-    folder = os.path.dirname(path)
-    text = os.fsdecode if isinstance(path, str) else os.fsencode
-    temporary = os.path.join(folder, text(f".dlcore-{os.getpid()}-{os.urandom(8).hex()}.tmp"))
-    try:
-        with open(temporary, "xb") as file:
-            writer.write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        if os.path.exists(path):
-            os.chmod(temporary, os.stat(path).st_mode & 0o7777)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
-    _sync_folder(folder)
+        format.write(f, writer.tensors, writer.metadata)
+    else:
+        write(f, writer.tensors, writer.metadata)
 
 
-def _sync_folder(folder) -> None:
-    """Put the new name on the disk too, where the system can."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
+def write(f, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write tensors under these names, and strings beside them, into a file that is replaced when it is complete."""
+    format.write_atomically(f, lambda file: format.write(file, tensors, metadata))
 
 
 class _Writer:
-    """The tree of an object, its tensors under names, and the header that says where they will be."""
+    """The tree of an object, as metadata, and its tensors under names."""
 
     def __init__(self, obj) -> None:
         self.tensors: dict[str, Tensor] = {}
         self._names: dict[int, str] = {}  # by id of the tensor
         self._open: set[int] = set()  # ids of the containers around the current place
         tree = self._node(obj, ())
-        places, end = {}, 0
-        # Large elements first: then every tensor begins at a multiple of its element's size.
-        self._order = sorted(self.tensors, key=lambda name: -self.tensors[name].element_size())
-        for name in self._order:
-            begin, end = end, end + _size(self.tensors[name])
-            places[name] = [begin, end]
-        header = {"__metadata__": {"format": "dlcore", _TREE: json.dumps(tree, separators=(",", ":"))}}
-        for name, tensor in self.tensors.items():
-            header[name] = {
-                "dtype": _code_of[tensor.dtype],
-                "shape": list(tensor.shape),
-                "data_offsets": places[name],
-            }
-        text = json.dumps(header, separators=(",", ":")).encode()
-        self._header = text + b" " * (-len(text) % 8)
-
-    def write(self, file) -> None:
-        file.write(len(self._header).to_bytes(8, "little"))
-        file.write(self._header)
-        for name in self._order:
-            tensor = self.tensors[name].detach().cpu().contiguous()
-            if _size(tensor):
-                file.write(_memory(tensor))
+        self.metadata = {"format": "dlcore", _TREE: json.dumps(tree, separators=(",", ":"))}
 
     def _node(self, obj, path: tuple):
         """The JSON value of `obj`, which is at `path` of the whole."""
@@ -146,7 +89,7 @@ class _Writer:
         if isinstance(obj, Tensor):
             return self._tensor(obj, path)
         if isinstance(obj, _core.dtype):
-            return ["dtype", _code(obj)]
+            return ["dtype", format.code_of(obj)]
         kind = "tuple" if isinstance(obj, _core.Size) else _containers.get(type(obj))
         if kind is None:
             where = "".join(f"[{key!r}]" for key in path)
@@ -175,7 +118,7 @@ class _Writer:
     def _tensor(self, tensor: Tensor, path: tuple):
         if is_lazy(tensor):
             kind = "parameter" if isinstance(tensor, UninitializedParameter) else "buffer"
-            return ["uninitialized", kind, _code(tensor.dtype), tensor.requires_grad]
+            return ["uninitialized", kind, format.code_of(tensor.dtype), tensor.requires_grad]
         name = self._names.get(id(tensor))
         if name is None:
             base = name = ".".join(map(str, path)) or "tensor"
@@ -183,7 +126,7 @@ class _Writer:
             while name in self.tensors or name == "__metadata__":
                 again += 1
                 name = f"{base}#{again}"
-            _code(tensor.dtype)
+            format.code_of(tensor.dtype)
             self.tensors[name] = tensor
             self._names[id(tensor)] = name
         return ["parameter" if isinstance(tensor, Parameter) else "tensor", name, tensor.requires_grad]
@@ -192,178 +135,59 @@ class _Writer:
 _containers = {list: "list", tuple: "tuple", dict: "dict", OrderedDict: "ordered"}
 
 
-def _code(dtype) -> str:
-    if dtype not in _code_of:
-        raise TypeError(f"save: tensors of dtype {dtype} can not be saved")
-    return _code_of[dtype]
-
-
-def _size(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
-
-
-def _memory(tensor: Tensor) -> memoryview:
-    """The bytes of a contiguous tensor that has some; the tensor has to outlive them."""
-    import ctypes
-
-    return memoryview((ctypes.c_char * _size(tensor)).from_address(_core._address(tensor))).cast("B")
-
-
 # --- loading
 
 
-def load(f, map_location=None, *, weights_only: bool = True):
-    """Read what `save` wrote, or any safetensors file (as a dictionary of tensors).
+def load(f, map_location=None, *, weights_only: bool = True, mmap: bool | None = None):
+    """Read what `save` wrote, or any safetensors file (as a dictionary of tensors), or a ``.index.json`` of several.
 
     Args:
-        f: a path, or a binary file.
+        f: a path, or a binary file. For a path without a file, ``f.index.json`` is read.
         map_location: the device to put the tensors on; None leaves them on the CPU.
         weights_only: accepted; nothing but data is ever read.
+        mmap: whether the tensors lie in the file's mapping into memory. Then they are read when they are used, and
+            writing to them does not change the file. The file may be replaced, as `save` does, or removed, but not cut
+            short. Default: None, for a path to an ordinary file.
 
     Raises:
         ValueError: if the file is cut short, or is not what a safetensors file has to be, saying in which way.
     """
     if hasattr(f, "read"):
+        if mmap:
+            raise ValueError("load: mmap needs a path, but f is a file")
         if hasattr(f, "seekable") and f.seekable():
             begin = f.tell()
             end = f.seek(0, io.SEEK_END)
             f.seek(begin)
-            return _read(f, end - begin, getattr(f, "name", "the file"), map_location)
+            return _read(getattr(f, "name", "the file"), map_location, format.read, f, end - begin, False)
         content = f.read()
-        return _read(io.BytesIO(content), len(content), "the file", map_location)
-    with open(f, "rb") as file:
-        return _read(file, os.fstat(file.fileno()).st_size, os.fspath(f), map_location)
+        return _read("the file", map_location, format.read, io.BytesIO(content), len(content), False)
+    path = os.fsdecode(f)
+    if not path.endswith(_shards.SUFFIX) and not os.path.exists(path) and os.path.exists(path + _shards.SUFFIX):
+        path += _shards.SUFFIX
+    if path.endswith(_shards.SUFFIX):
+        return _read(path, map_location, _shards.read, path, mmap is not False)
+    with open(path, "rb") as file:
+        if not os.path.isfile(path):  # a pipe, a device
+            content = file.read()
+            return _read(path, map_location, format.read, io.BytesIO(content), len(content), False)
+        return _read(path, map_location, format.read, file, os.fstat(file.fileno()).st_size, mmap is not False)
 
 
-def _read(file, size: int, source, map_location):
+def _read(source, map_location, read: Callable, *arguments):
+    """The object that the tensors and metadata of ``read(*arguments)`` make up."""
     try:
-        header, data_size = _read_header(file, size)
-        tree = _take_tree(header)
-        places = {name: _Place(name, entry) for name, entry in header.items()}
-        order = sorted(places.values(), key=lambda place: (place.begin, place.end))
-        end = 0
-        for place in order:
-            if place.begin != end:
-                raise ValueError(f"tensor {place.name!r} begins at {place.begin}, but the one before ends at {end}")
-            end = place.end
-        if end != data_size:
-            raise ValueError(f"the tensors take {end} bytes, but {data_size} follow the header")
-        tensors = {place.name: place.read(file) for place in order}
+        tensors, metadata = read(*arguments)
         if map_location is not None:
             tensors = {name: tensor.to(map_location) for name, tensor in tensors.items()}
-        if tree is _NO_TREE:
-            return {name: tensors[name] for name in header}
-        return _Reader(tensors).value(tree, 0)
+        tree = metadata.get(_TREE)
+        if tree is None:
+            return tensors
+        if not isinstance(tree, str):
+            raise ValueError(f"its {_TREE} must be a string")
+        return _Reader(tensors).value(format.parse(tree), 0)
     except ValueError as error:
         raise ValueError(f"load: {source} is not a complete safetensors file: {error}") from None
-
-
-def _read_header(file, size: int) -> tuple[dict, int]:
-    """The header, and how many bytes follow it."""
-    if size < 8:
-        raise ValueError(f"it has {size} bytes, and its first 8 must give the header's length")
-    length = int.from_bytes(_exactly(file, 8), "little")
-    if length > _MAX_HEADER or length > size - 8:
-        raise ValueError(f"the header's length is {length}, but {size - 8} bytes follow")
-    text = _exactly(file, length)
-    if text[:1] != b"{":
-        raise ValueError("the header is not a JSON object")
-    try:
-        header = _parse(text.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise ValueError("the header is not UTF-8") from None
-    return header, size - 8 - length
-
-
-def _exactly(file, count: int) -> bytes:
-    content = bytearray()
-    while len(content) < count:
-        part = file.read(count - len(content))
-        if not part:
-            raise ValueError("it ends too early")
-        content += part
-    return bytes(content)
-
-
-def _parse(text: str):
-    """JSON without duplicate keys and the constants that JSON does not have."""
-
-    def unique(pairs):
-        result = dict(pairs)
-        if len(result) != len(pairs):
-            raise ValueError("the header has a key twice")
-        return result
-
-    def refuse(constant):
-        raise ValueError(f"the header contains {constant}, which is not JSON")
-
-    try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
-    except RecursionError:
-        raise ValueError("the header is nested too deep") from None
-
-
-_NO_TREE = object()
-
-
-def _take_tree(header: dict):
-    """Take the metadata out of the header, and give the tree that it holds, if it holds one."""
-    metadata = header.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise ValueError("__metadata__ must map strings to strings")
-    return _parse(metadata[_TREE]) if _TREE in metadata else _NO_TREE
-
-
-class _Place:
-    """What the header says of a tensor, checked."""
-
-    def __init__(self, name: str, entry) -> None:
-        if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-            raise ValueError(f"tensor {name!r} must have dtype, shape and data_offsets, and nothing else")
-        self.name = name
-        code, self.shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-        if not isinstance(code, str) or code not in _CODES:
-            raise ValueError(f"tensor {name!r} has the dtype {code!r}; known are {', '.join(_CODES)}")
-        if not _are_sizes(self.shape):
-            raise ValueError(f"tensor {name!r} has the shape {self.shape!r}")
-        if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-            raise ValueError(f"tensor {name!r} has the data_offsets {offsets!r}")
-        self.dtype = _CODES[code]
-        self.begin, self.end = offsets
-        if math.prod(size or 1 for size in self.shape) >= 2**60:
-            raise ValueError(f"tensor {name!r} has the shape {self.shape!r}, which is too large")
-        item = _core.empty(0, dtype=self.dtype).element_size()
-        if math.prod(self.shape) * item != self.end - self.begin:
-            raise ValueError(
-                f"tensor {name!r} of shape {self.shape!r} and dtype {code} takes {math.prod(self.shape) * item} bytes, "
-                f"but its data_offsets say {self.end - self.begin}"
-            )
-
-    def read(self, file) -> Tensor:
-        """The tensor, from a file that stands where it begins."""
-        try:
-            tensor = _core.empty(self.shape, dtype=self.dtype)
-        except (RuntimeError, TypeError) as error:
-            raise ValueError(f"tensor {self.name!r} of shape {self.shape!r} can not be made: {error}") from None
-        left = _memory(tensor) if _size(tensor) else b""
-        while len(left):
-            count = file.readinto(left) if hasattr(file, "readinto") else _copy(file, left)
-            if not count:
-                raise ValueError("it ends too early")
-            left = left[count:]
-        if self.dtype == _core.bool and _size(tensor) and max(_memory(tensor)) > 1:
-            raise ValueError(f"tensor {self.name!r} is of dtype BOOL and has other bytes than 0 and 1")
-        return tensor
-
-
-def _are_sizes(values) -> bool:
-    return isinstance(values, list) and all(type(value) is int and 0 <= value < 2**63 for value in values)
-
-
-def _copy(file, memory: memoryview) -> int:
-    part = file.read(len(memory))
-    memory[: len(part)] = part
-    return len(part)
 
 
 class _Reader:
@@ -372,27 +196,16 @@ class _Reader:
     def __init__(self, tensors: dict[str, Tensor]) -> None:
         self._tensors = tensors
         self._made: dict[tuple, Tensor] = {}
-        self._builders: dict[str, Callable] = {
-            "tensor": self._tensor,
-            "parameter": self._tensor,
-            "uninitialized": self._lazy,
-            "list": self._sequence,
-            "tuple": self._sequence,
-            "dict": self._mapping,
-            "ordered": self._mapping,
-            "float": self._float,
-            "dtype": self._dtype,
-        }
 
     def value(self, node, depth: int):
         if not isinstance(node, (list, dict)):
             return node
         if depth > _MAX_DEPTH + 1:
             raise ValueError(f"its contents are nested more than {_MAX_DEPTH} deep")
-        builder = self._builders.get(node[0]) if isinstance(node, list) and node and isinstance(node[0], str) else None
+        builder = _builders.get(node[0]) if isinstance(node, list) and node and isinstance(node[0], str) else None
         if builder is None:
             raise ValueError("its contents are described in an unknown way")
-        return builder(node[0], node[1:], depth)
+        return builder(self, node[0], node[1:], depth)
 
     def _tensor(self, kind: str, arguments: list, depth: int) -> Tensor:
         name, requires_grad = _of_types(arguments, str, bool)
@@ -411,9 +224,9 @@ class _Reader:
 
     def _lazy(self, _, arguments: list, depth: int) -> Tensor:
         kind, code, requires_grad = _of_types(arguments, str, str, bool)
-        if kind not in _uninitialized or code not in _CODES or (requires_grad and "F" not in code):
+        if kind not in _uninitialized or code not in format.CODES or (requires_grad and "F" not in code):
             raise ValueError("its contents describe an uninitialized tensor in an unknown way")
-        return _uninitialized[kind](requires_grad=requires_grad, dtype=_CODES[code])
+        return _uninitialized[kind](requires_grad=requires_grad, dtype=format.CODES[code])
 
     def _sequence(self, kind: str, nodes: list, depth: int):
         values = [self.value(node, depth + 1) for node in nodes]
@@ -438,9 +251,22 @@ class _Reader:
 
     def _dtype(self, _, arguments: list, depth: int):
         (code,) = _of_types(arguments, str)
-        if code not in _CODES:
+        if code not in format.CODES:
             raise ValueError(f"its contents mention an unknown dtype {code!r}")
-        return _CODES[code]
+        return format.CODES[code]
+
+
+_builders: dict[str, Callable] = {
+    "tensor": _Reader._tensor,
+    "parameter": _Reader._tensor,
+    "uninitialized": _Reader._lazy,
+    "list": _Reader._sequence,
+    "tuple": _Reader._sequence,
+    "dict": _Reader._mapping,
+    "ordered": _Reader._mapping,
+    "float": _Reader._float,
+    "dtype": _Reader._dtype,
+}
 
 
 def _of_types(values: list, *types: type) -> list:

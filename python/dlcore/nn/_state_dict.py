@@ -6,7 +6,7 @@ from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from .._core import Tensor
+from .._core import Tensor, from_dlpack
 from ..autograd.grad_mode import no_grad
 from ..utils.hooks import RemovableHandle
 from .parameter import Parameter, is_lazy
@@ -147,6 +147,12 @@ class StateDictMixin:
                         unexpected_keys.append(key)
 
     def _load_tensor(self, name, tensor, key, saved, assign, error_msgs) -> None:
+        if not isinstance(saved, Tensor) and hasattr(saved, "__dlpack__") and hasattr(saved, "detach"):
+            try:
+                saved = from_dlpack(saved.detach())  # PyTorch's
+            except Exception as error:
+                error_msgs.append(f'While copying the parameter named "{key}": {error}')
+                return
         if not isinstance(saved, Tensor):
             error_msgs.append(
                 f'While copying the parameter named "{key}", expected a Tensor from checkpoint but received '
@@ -183,7 +189,7 @@ class StateDictMixin:
         """Copy parameters and buffers out of `state_dict` into this module and its children.
 
         Args:
-            state_dict: names to tensors, as `state_dict()` gives them.
+            state_dict: names to tensors, as `state_dict()` gives them, or PyTorch's.
             strict: whether the keys must be exactly this module's. Default: True.
             assign: take the tensors themselves over instead of copying their values; an optimizer must then be made
                 afterwards. Default: False.

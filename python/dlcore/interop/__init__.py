@@ -1,0 +1,3 @@
+"""Moving models to and from other libraries."""
+
+from . import torch as torch
