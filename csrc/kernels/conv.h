@@ -26,7 +26,8 @@ struct Conv2d {
   int64_t groups;
   bool winograd;       // whether 3x3 kernels of stride 1 may round as Winograd's tiles do (Float32)
   bool channels_last;  // whether x and y and their gradients lie as (n, h, w, c); w is as it always is
-  bool planes;         // whether x lies as (n, c, h, w) all the same, where conv2d_may_read_planes
+  bool planes;         // whether x lies as (n, c, h, w) all the same, where conv2d_may_read_planes, and dx with it
+                       // where conv2d_few_channels
   bool relu;           // whether forward gives max(y, 0)
   bool packed;         // whether forward or backward_data gets w packed
 
@@ -62,6 +63,11 @@ static inline ConvPath conv2d_path(const Conv2d& g) {
 // Images come plane by plane: where they have few channels the kernels for channels-last y turn what they read.
 inline bool conv2d_may_read_planes(const Conv2d& g) {
   return g.channels_last && g.groups == 1 && g.c > 1 && g.c <= 4 && conv2d_path(g) == ConvPath::ChannelsLast;
+}
+
+// Few channels of dx don't fill a vector: backward by data runs over the filters' elements instead.
+inline bool conv2d_few_channels(const Conv2d& g) {
+  return g.channels_last && g.groups == 1 && g.c <= 4 && g.dilation_w == 1 && conv2d_path(g) == ConvPath::ChannelsLast;
 }
 
 enum class ConvPass : uint8_t { Forward, BackwardData, BackwardWeight };

@@ -98,7 +98,8 @@ Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, Conv2
 
 Tensor conv_data(const Tensor& output, const Tensor& weight, const Conv2d& g, bool keep) {
   const Tensor dy = to_layout(output, layout_of(g)), w = keep ? weight : contiguous(weight);
-  Tensor dx = new_tensor({g.n, g.c, g.h, g.w}, layout_of(g), g.dtype);
+  const bool planes = g.planes && kernel::conv2d_few_channels(g);
+  Tensor dx = new_tensor({g.n, g.c, g.h, g.w}, planes ? Layout::ChannelsFirst : layout_of(g), g.dtype);
   launch("conv2d_backward_data", cost(g), [&] {
     with_weights(w, keep, g, ConvPass::BackwardData, [&](const Conv2d& g, const void* filters) {
       const Workspace scratch(kernels().conv2d_workspace(g, ConvPass::BackwardData));

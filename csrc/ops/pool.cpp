@@ -152,8 +152,9 @@ Tensor average(const char* op, const Tensor& x, const Windows& windows, int64_t 
     return w.list([&](int64_t o) { return share / static_cast<double>(divisor ? 1 : w.count(o, count_include_pad)); });
   };
   const double share = divisor ? 1 / static_cast<double>(divisor) : 1;
-  // Sums go over whole vectors of channels where there are enough of them.
-  const Layout inside = x.size(1) < 8 ? plan.layout : Layout::ChannelsLast;
+  // Sums go over whole vectors of channels where there are enough of them, or along rows that are a vector or two.
+  const bool narrow = windows[2].in <= 16 && windows[2].out <= 16;
+  const Layout inside = x.size(1) < 8 || narrow ? plan.layout : Layout::ChannelsLast;
   return resample(op, x, {list(windows[0], 1), list(windows[1], 1), list(windows[2], share)}, plan.layout, inside);
 }
 

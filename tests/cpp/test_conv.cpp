@@ -141,6 +141,13 @@ struct Buffers {
       table.conv2d_forward(g, planes.data(), w.data(), b.data(), again.data(), scratch(ConvPass::Forward).data());
       table.conv2d_backward_weight(g, planes.data(), dy.data(), dw_again.data(), db_again.data(),
                                    scratch(ConvPass::BackwardWeight).data());
+      if (dlcore::kernel::conv2d_few_channels(g)) {
+        Guarded<T> dx_planes(dx.size()), turned(dx.size());
+        table.conv2d_backward_data(g, dy.data(), w.data(), dx_planes.data(), scratch(ConvPass::BackwardData).data());
+        std::copy(dx.begin(), dx.end(), turned.begin());
+        swap_axes(turned, g.n, g.h * g.w, g.c);
+        for (int64_t i = 0; i < dx.size(); ++i) ASSERT_TRUE(same(dx_planes[i], turned[i])) << i;
+      }
       g.planes = false;
       for (int64_t i = 0; i < y.size(); ++i) ASSERT_TRUE(same(again[i], y[i])) << i;
       for (int64_t i = 0; i < dw.size(); ++i) ASSERT_TRUE(same(dw_again[i], dw[i])) << i;

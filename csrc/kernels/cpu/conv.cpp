@@ -14,6 +14,7 @@
 #include "kernels/cpu/conv_channels.h"
 #include "kernels/cpu/conv_depthwise.h"
 #include "kernels/cpu/conv_direct.h"
+#include "kernels/cpu/conv_few.h"
 #include "kernels/cpu/conv_product.h"
 #include "kernels/cpu/conv_winograd.h"
 #include "kernels/cpu/gemm.h"
@@ -443,6 +444,7 @@ auto with_correlation(const Conv2d& g, bool backward, void* workspace, const F& 
     case ConvPath::Depthwise:
       return use(Depthwise<T>(g, backward, workspace));
     case ConvPath::ChannelsLast:
+      if (backward && conv2d_few_channels(g)) return use(FewChannels<T>(g, workspace));
       return use(ChannelsConv<T>(g, backward, workspace));
     case ConvPath::Product:
       return use(ConvProduct<T>(g, backward ? ConvPass::BackwardData : ConvPass::Forward, workspace));

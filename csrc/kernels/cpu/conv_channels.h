@@ -14,6 +14,7 @@
 #include "kernels/cpu/arena.h"
 #include "kernels/cpu/columns.h"
 #include "kernels/cpu/gemm_micro.h"
+#include "kernels/cpu/planes.h"
 #include "kernels/cpu/window.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -94,27 +95,6 @@ template <class T>
 int64_t wanted_positions(int64_t channels) {
   const int64_t fits = (int64_t{160} << 10) / (channels * static_cast<int64_t>(sizeof(T)));
   return most(8 * kTileRows, least(fits, 32 * kTileRows));
-}
-
-// to[j c + k] = x[k plane + j], 0 <= j < n, k < c: pixels of three colours, or of any number of channels.
-template <class T, int N, int Part, int... I>
-DLCORE_INLINE vec<T, N> three_planes(vec<T, N> a, vec<T, N> b, vec<T, N> c, ints<I...>) {
-  // element Part N + I is of channel (Part N + I) % 3
-  const vec<T, N> two = shuffle<((Part * N + I) % 3 == 1 ? N : 0) + (Part * N + I) / 3 ...>(a, b);
-  return shuffle<((Part * N + I) % 3 == 2 ? N + (Part * N + I) / 3 : I)...>(two, c);
-}
-template <class T>
-void planes_to_pixels(const T* x, int64_t plane, int64_t c, int64_t n, T* to) {
-  constexpr int N = kLanes<T>;
-  int64_t j = 0;
-  for (; c == 3 && j + N <= n; j += N) {
-    const auto a = vec<T>::load(x + j), b = vec<T>::load(x + plane + j), third = vec<T>::load(x + 2 * plane + j);
-    three_planes<T, N, 0>(a, b, third, indices<N>()).store(to + 3 * j);
-    three_planes<T, N, 1>(a, b, third, indices<N>()).store(to + 3 * j + N);
-    three_planes<T, N, 2>(a, b, third, indices<N>()).store(to + 3 * j + 2 * N);
-  }
-  for (; j < n; ++j)
-    for (int64_t k = 0; k < c; ++k) to[j * c + k] = x[k * plane + j];
 }
 
 // What a block of positions reads: the images themselves where all windows lie inside, else a padded copy. Images in

@@ -310,7 +310,9 @@ class WinogradGradient {
         tiles_x_(ceil_div(g.ow, kTileOut)),
         tiles_y_(ceil_div(g.oh, kTileOut)),
         arena_{static_cast<char*>(workspace)} {
-    constexpr int64_t item = sizeof(T), block_bytes = 4 << 20, offset = 32;  // as in Winograd
+    constexpr int64_t item = sizeof(T), offset = 32;  // as in Winograd
+    // Every block reads and writes dU: the larger that is, the fewer blocks.
+    const int64_t block_bytes = most(4 << 20, kPoints * g.c * out_lanes_ * item);
     rows_ = least(g.n * tiles_y_, most(1, block_bytes / (kPoints * (in_lanes_ + out_lanes_) * tiles_x_ * item)));
     grain_ = ceil_div(rows_, 16);
     x_step_ = rows_ * tiles_x_ * in_lanes_ + offset;

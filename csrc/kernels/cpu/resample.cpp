@@ -3,8 +3,7 @@
 // innermost, and otherwise over the targets, with gathers.
 #include "core/parallel.h"
 #include "kernels/axis_map.h"
-#include "kernels/cpu/arena.h"
-#include "kernels/cpu/window.h"
+#include "kernels/cpu/resample_narrow.h"
 #include "kernels/list.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -192,6 +191,11 @@ struct Resampler {
   }
 };
 
+// use(resampler) with the one that takes g.
+template <class T, class F>
+void with_resampler(const Image& g, void* workspace, const F& use) {
+  is_narrow(g, kLanes<T>) ? use(NarrowResampler<T>(g, workspace)) : use(Resampler<T>(g, workspace));
+}
 template <class F>
 void typed(DType dtype, const F& f) {
   dtype == DType::Float64 ? f(double{}) : f(float{});
@@ -199,12 +203,17 @@ void typed(DType dtype, const F& f) {
 
 int64_t resample_workspace(const Image& g) {
   int64_t bytes = 0;
-  typed(g.dtype, [&]<class T>(T) { bytes = Resampler<T>(g, nullptr).arena.used; });
+  typed(g.dtype, [&]<class T>(T) {
+    with_resampler<T>(g, nullptr, [&](const auto& resampler) { bytes = resampler.arena.used; });
+  });
   return bytes;
 }
 
 void resample(const Image& g, const void* x, void* y, void* workspace) {
-  typed(g.dtype, [&]<class T>(T) { Resampler<T>(g, workspace).run(static_cast<const T*>(x), static_cast<T*>(y)); });
+  typed(g.dtype, [&]<class T>(T) {
+    with_resampler<T>(g, workspace,
+                      [&](const auto& resampler) { resampler.run(static_cast<const T*>(x), static_cast<T*>(y)); });
+  });
 }
 
 }  // namespace

@@ -221,6 +221,28 @@ DLCORE_INLINE vec<T, N> shuffle(vec<T, N> a, vec<T, N> b) {
 #endif
 }
 
+// The same by indices at run time: lane i is lane place[i] of a, or of a and b.
+template <class T, int N>
+DLCORE_INLINE vec<T, N> permute(vec<T, N> a, typename vec<T, N>::mask_native place) {
+#if defined(__clang__)
+  vec<T, N> y;
+  for (int i = 0; i < N; ++i) y.v[i] = a.v[place[i]];
+  return y;
+#else
+  return {__builtin_shuffle(a.v, place)};
+#endif
+}
+template <class T, int N>
+DLCORE_INLINE vec<T, N> permute(vec<T, N> a, vec<T, N> b, typename vec<T, N>::mask_native place) {
+#if defined(__clang__)
+  vec<T, N> y;
+  for (int i = 0; i < N; ++i) y.v[i] = place[i] < N ? a.v[place[i]] : b.v[place[i] - N];
+  return y;
+#else
+  return {__builtin_shuffle(a.v, b.v, place)};
+#endif
+}
+
 // A compile-time list 0, 1, ... N - 1.
 template <int... I>
 struct ints {};
@@ -269,6 +291,7 @@ template <class T, int N>
 DLCORE_INLINE vec<T, N> operator+(vec<T, N> a, vec<T, N> b) {
   return {a.v + b.v};
 }
+
 // Lane i: the sum of all lanes of x[i]. Much less than a sum_lanes for each; x is used up.
 template <class T, int N, int D = N / 2>
 DLCORE_INLINE vec<T, N> lane_sums(vec<T, N> (&x)[N]) {
