@@ -184,7 +184,7 @@ def public():
     out = {}
     places = ("", "nn.functional", "nn.init", "nn", "optim", "autograd", "utils.data", "datasets", "models.sequence")
     places = (*places, "linalg", "metrics", "metrics.functional", "models.classic", "transforms", "diagnostics")
-    places = (*places, "jit", "profiler", "distributions")
+    places = (*places, "jit", "profiler", "distributions", "nn.utils", "optim.lr_scheduler", "optim.swa_utils")
     for place in (*places, *MODULES):
         space = functools.reduce(getattr, filter(None, place.split(".")), d)
         for name in dir(space):

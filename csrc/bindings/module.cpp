@@ -171,6 +171,7 @@ PYBIND11_MODULE(_core, m) {
   bind_tensor_type(m.ptr());
   bind_autograd(m);
   bind_profiler(m);
+  bind_optim_state(m);
   bind_module_base(m.ptr());
   bind_basics(m);
   Ops ops(m.ptr());

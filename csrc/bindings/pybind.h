@@ -17,5 +17,6 @@ void bind_autograd(py::module_& m);   // backward, hooks, Function
 void bind_interop(py::module_& m);    // numpy, buffers
 void bind_generator(py::module_& m);  // Generator, seeds (random.cpp)
 void bind_dlpack(py::module_& m);
+void bind_optim_state(py::module_& m);
 
 }  // namespace dlcore::bindings

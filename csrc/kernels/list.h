@@ -122,8 +122,18 @@ namespace dlcore {
   KERNEL(attention_forward, void(const kernel::Attention&, void* workspace))                                          \
   KERNEL(attention_backward, void(const kernel::Attention&, const kernel::AttentionBackward&, void* workspace))       \
   /* optimizer steps: kernels/optim.h, kernels/cpu/optim.cpp */                                                       \
-  KERNEL(sgd_step, void(const kernel::Sgd&))                                                                          \
-  KERNEL(adam_step, void(const kernel::Adam&))                                                                        \
+  KERNEL(sgd_step, void(const kernel::OptimPass&, const kernel::Sgd&))                                                \
+  KERNEL(adam_step, void(const kernel::OptimPass&, const kernel::Adam&))                                              \
+  KERNEL(nadam_step, void(const kernel::OptimPass&, const kernel::NAdam&))                                            \
+  KERNEL(radam_step, void(const kernel::OptimPass&, const kernel::RAdam&))                                            \
+  KERNEL(adamax_step, void(const kernel::OptimPass&, const kernel::Adamax&))                                          \
+  KERNEL(adagrad_step, void(const kernel::OptimPass&, const kernel::Adagrad&))                                        \
+  KERNEL(rmsprop_step, void(const kernel::OptimPass&, const kernel::RmsProp&))                                        \
+  KERNEL(adadelta_step, void(const kernel::OptimPass&, const kernel::Adadelta&))                                      \
+  KERNEL(lion_step, void(const kernel::OptimPass&, const kernel::Lion&))                                              \
+  KERNEL(scale_all, void(const kernel::OptimPass&, const kernel::Scale&))                                             \
+  KERNEL(clamp_all, void(const kernel::OptimPass&, const kernel::Clamp&))                                             \
+  KERNEL(norm_of_chunks, void(const kernel::OptimPass&, kernel::Norm, double* of_chunk))                              \
   KERNEL(walk, void(const kernel::Walk&))                                                                             \
   KERNEL(triangle, void(const kernel::Triangle&))                                                                     \
   /* random numbers: kernels/random.h, kernels/cpu/{random,counts}.cpp */                                             \

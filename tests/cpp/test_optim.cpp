@@ -2,6 +2,7 @@
 // times the magnitudes that are added.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -16,10 +17,8 @@ namespace {
 
 using dlcore::DType;
 using dlcore::KernelTable;
-using dlcore::kernel::Adam;
-using dlcore::kernel::AdamPiece;
-using dlcore::kernel::Sgd;
-using dlcore::kernel::SgdPiece;
+using dlcore::kernel::OptimPass;
+using dlcore::kernel::OptimPiece;
 using dlcore::test::Guarded;
 
 // Elements of T, or of a 16-bit type by its conversions.
@@ -46,21 +45,22 @@ struct Fp16 {
   static uint16_t make(double x) { return dlcore::float_to_fp16(static_cast<float>(x)); }
 };
 
-// Five arrays a tensor: parameters, gradients and up to three of state (never negative, as squares are).
+// Five arrays a tensor: parameters, gradients and up to three of state (never negative, as squares are; the first one
+// at least `low`).
 template <class F>
 struct Arrays {
   using T = typename F::type;
   std::vector<std::unique_ptr<Guarded<T>>> x;
   std::vector<std::vector<double>> before;
 
-  explicit Arrays(int64_t n, std::mt19937& rng) {
+  Arrays(int64_t n, std::mt19937& rng, double low) {
     std::uniform_real_distribution<double> u(-1, 1);
     for (int j = 0; j < 5; ++j) {
       x.push_back(std::make_unique<Guarded<T>>(n));
       before.emplace_back();
       for (int64_t i = 0; i < n; ++i) {
         const double value = u(rng);
-        (*x[j])[i] = F::make(j < 2 ? value : std::abs(value));
+        (*x[j])[i] = F::make(j < 2 ? value : std::abs(value) + (j == 2 ? low : 0));
         before[j].push_back(F::get((*x[j])[i]));
       }
     }
@@ -71,89 +71,51 @@ struct Arrays {
 
 const std::vector<int64_t> kSizes = {1, 0, 7, 8, 9, 15, 16, 17, 31, 33, 64, 255, 257, 1000};
 
-// All tensors as pieces of at most 100 elements, three pieces a chunk.
-template <class Piece, class F, class Make>
-void cut(std::vector<Arrays<F>>& tensors, std::vector<Piece>& pieces, std::vector<int64_t>& chunks, const Make& make) {
-  for (size_t t = 0; t < tensors.size(); ++t)
-    for (int64_t begin = 0; begin < kSizes[t]; begin += 100) {
-      pieces.push_back(make(tensors[t], begin));
-      pieces.back().n = std::min<int64_t>(100, kSizes[t] - begin);
-    }
-  for (size_t i = 0; i < pieces.size(); i += 3) chunks.push_back(static_cast<int64_t>(i));
-  chunks.push_back(static_cast<int64_t>(pieces.size()));
-}
+// What a formula gives: the new parameter, and how much of an error in the gradient it may hold.
+struct Result {
+  long double p, gain;
+};
 
-template <class F>
-std::vector<Arrays<F>> make_tensors() {
+// One step of `kernel` for tensors of many sizes, cut into pieces of at most 100 elements, three pieces a chunk,
+// against formula(p, g, s): p and g as the pass gives them, s the state, which it changes.
+template <class F, class Options, class Formula>
+void check(const KernelTable& table, void (*kernel)(const OptimPass&, const Options&), OptimPass pass,
+           const Options& options, int states, std::array<double, 3> factors, const Formula& formula, double low = 0) {
   std::mt19937 rng(3);
   std::vector<Arrays<F>> tensors;
-  for (int64_t n : kSizes) tensors.emplace_back(n, rng);
-  return tensors;
-}
-
-#define EXPECT_CLOSE(got, expected, magnitude) \
-  EXPECT_NEAR(got, static_cast<double>(expected), 16 * F::eps * static_cast<double>(magnitude)) << table.tier
-
-template <class F>
-void check_sgd(const KernelTable& table, Sgd s) {
-  auto tensors = make_tensors<F>();
-  std::vector<SgdPiece> pieces;
+  std::vector<OptimPiece> pieces;
   std::vector<int64_t> chunks;
-  cut(tensors, pieces, chunks, [&](Arrays<F>& a, int64_t i) {
-    return SgdPiece{a.data(0) + i, a.data(1) + i, s.momentum != 0 ? a.data(2) + i : nullptr, 0};
-  });
-  s.dtype = F::dtype;
-  s.pieces = pieces.data();
-  s.chunks = chunks.data();
-  s.num_chunks = static_cast<int64_t>(chunks.size()) - 1;
-  table.sgd_step(s);
-  for (const Arrays<F>& a : tensors)
-    for (size_t i = 0; i < a.before[0].size(); ++i) {
-      const long double p = a.before[0][i];
-      const long double g = (s.maximize ? -1 : 1) * a.before[1][i] + s.weight_decay * p;
-      const long double b = s.momentum == 0 || s.first_step ? g : s.momentum * a.before[2][i] + (1 - s.dampening) * g;
-      const long double step = s.nesterov ? g + s.momentum * b : b;
-      if (s.momentum != 0) {
-        EXPECT_CLOSE(a.now(2, static_cast<int64_t>(i)), b, 4);
+  for (int64_t n : kSizes) {
+    tensors.emplace_back(n, rng, low);
+    const Arrays<F>& a = tensors.back();
+    for (int64_t begin = 0; begin < n; begin += 100) {
+      OptimPiece piece{a.x[0]->data() + begin, a.x[1]->data() + begin, {}, std::min<int64_t>(100, n - begin), {}};
+      for (int j = 0; j < 3; ++j) {
+        piece.state[j] = states & (1 << j) ? a.x[2 + j]->data() + begin : nullptr;
+        piece.factors[j] = factors[j];
       }
-      EXPECT_CLOSE(a.now(0, static_cast<int64_t>(i)), p - s.lr * step, 4);
+      pieces.push_back(piece);
     }
-}
-
-template <class F>
-void check_adam(const KernelTable& table, Adam s, int64_t t) {
-  auto tensors = make_tensors<F>();
-  std::vector<AdamPiece> pieces;
-  std::vector<int64_t> chunks;
-  const double bias1 = 1 - std::pow(s.beta1, t), bias2 = 1 - std::pow(s.beta2, t);
-  cut(tensors, pieces, chunks, [&](Arrays<F>& a, int64_t i) {
-    return AdamPiece{
-        a.data(0) + i, a.data(1) + i,       a.data(2) + i, a.data(3) + i, s.amsgrad ? a.data(4) + i : nullptr, 0,
-        s.lr / bias1,  1 / std::sqrt(bias2)};
-  });
-  s.dtype = F::dtype;
-  s.pieces = pieces.data();
-  s.chunks = chunks.data();
-  s.num_chunks = static_cast<int64_t>(chunks.size()) - 1;
-  table.adam_step(s);
+  }
+  for (size_t i = 0; i < pieces.size(); i += 3) chunks.push_back(static_cast<int64_t>(i));
+  chunks.push_back(static_cast<int64_t>(pieces.size()));
+  pass.dtype = F::dtype;
+  pass.pieces = pieces.data();
+  pass.chunks = chunks.data();
+  pass.num_chunks = static_cast<int64_t>(chunks.size()) - 1;
+  kernel(pass, options);
   for (const Arrays<F>& a : tensors)
-    for (size_t j = 0; j < a.before[0].size(); ++j) {
-      const auto i = static_cast<int64_t>(j);
-      long double p = a.before[0][j], g = (s.maximize ? -1 : 1) * a.before[1][j];
-      if (s.decoupled)
-        p -= s.lr * s.weight_decay * p;
-      else
-        g += s.weight_decay * p;
-      const long double m = s.beta1 * a.before[2][j] + (1 - s.beta1) * g;
-      const long double v = s.beta2 * a.before[3][j] + (1 - s.beta2) * g * g;
-      const long double largest = s.amsgrad ? std::max<long double>(v, a.before[4][j]) : v;
-      const long double change = s.lr / bias1 * m / (std::sqrt(largest / bias2) + s.eps);
-      EXPECT_CLOSE(a.now(2, i), m, 2);
-      EXPECT_CLOSE(a.now(3, i), v, 2);
-      if (s.amsgrad) {
-        EXPECT_CLOSE(a.now(4, i), largest, 2);
-      }
-      EXPECT_CLOSE(a.now(0, i), p - change, 1 + std::abs(change) * (1 + 2 / std::abs(m)));
+    for (size_t k = 0; k < a.before[0].size(); ++k) {
+      const auto i = static_cast<int64_t>(k);
+      const long double p = pass.keep * a.before[0][k];
+      const long double g = (pass.maximize ? -1 : 1) * a.before[1][k] + pass.weight_decay * p;
+      long double s[] = {a.before[2][k], a.before[3][k], a.before[4][k]};
+      const Result y = formula(p, g, s);
+      for (int j = 0; j < 3; ++j)
+        EXPECT_NEAR(a.now(2 + j, i), static_cast<double>(s[j]), 16 * F::eps * (1 + low)) << table.tier;
+      EXPECT_NEAR(a.now(0, i), static_cast<double>(y.p),
+                  16 * F::eps * static_cast<double>(1 + 2 * std::abs(y.p - p) + 2 * y.gain))
+          << table.tier;
     }
 }
 
@@ -168,39 +130,195 @@ void every_type(const Check& check) {
   }
 }
 
+// Plain, with weight decay in the gradient, and with weight decay apart from it.
+std::vector<OptimPass> passes() {
+  OptimPass plain{}, added{}, apart{};
+  added.weight_decay = 0.1;
+  added.maximize = true;
+  apart.keep = 1 - 0.01 * 0.1;
+  return {plain, added, apart};
+}
+
+void moments(long double beta1, long double beta2, long double g, long double* s) {
+  s[0] = beta1 * s[0] + (1 - beta1) * g;
+  s[1] = beta2 * s[1] + (1 - beta2) * g * g;
+}
+
 TEST(Optim, Sgd) {
-  for (double momentum : {0.0, 0.9})
-    for (bool nesterov : {false, true})
-      for (bool first : {false, true})
-        for (double decay : {0.0, 0.01}) {
-          Sgd s{};
-          s.lr = 0.1, s.momentum = momentum, s.weight_decay = decay;
-          s.dampening = nesterov ? 0 : 0.3;
-          s.nesterov = nesterov && momentum != 0, s.first_step = first, s.maximize = decay != 0;
-          every_type([&]<class F>(const KernelTable& table) { check_sgd<F>(table, s); });
+  for (const OptimPass& pass : passes())
+    for (double momentum : {0.0, 0.9})
+      for (bool nesterov : {false, true})
+        for (bool first : {false, true}) {
+          const dlcore::kernel::Sgd o{0.1, momentum, nesterov ? 0 : 0.3, nesterov, first};
+          every_type([&]<class F>(const KernelTable& table) {
+            check<F>(table, table.sgd_step, pass, o, momentum != 0, {},
+                     [&](long double p, long double g, long double* s) {
+                       if (momentum == 0) return Result{p - o.lr * g, 1};
+                       s[0] = first ? g : momentum * s[0] + (1 - o.dampening) * g;
+                       return Result{p - o.lr * (nesterov ? g + momentum * s[0] : s[0]), 1};
+                     });
+          });
         }
 }
 
 TEST(Optim, Adam) {
-  for (bool decoupled : {false, true})
+  const dlcore::kernel::Adam o{0.9, 0.999, 1e-8};
+  for (const OptimPass& pass : passes())
     for (bool amsgrad : {false, true})
-      for (double decay : {0.0, 0.1})
-        for (int64_t t : {1, 7, 100000}) {
-          Adam s{};
-          s.lr = 1e-2, s.beta1 = 0.9, s.beta2 = 0.999, s.eps = 1e-8, s.weight_decay = decay;
-          s.decoupled = decoupled, s.amsgrad = amsgrad, s.maximize = t == 7;
-          every_type([&]<class F>(const KernelTable& table) { check_adam<F>(table, s, t); });
-        }
+      for (int64_t t : {1, 7, 100000}) {
+        const double bias1 = 1 - std::pow(o.beta1, t), bias2 = 1 - std::pow(o.beta2, t);
+        every_type([&]<class F>(const KernelTable& table) {
+          check<F>(table, table.adam_step, pass, o, amsgrad ? 7 : 3, {0.01 / bias1, 1 / std::sqrt(bias2)},
+                   [&](long double p, long double g, long double* s) {
+                     moments(o.beta1, o.beta2, g, s);
+                     if (amsgrad) s[2] = std::max(s[1], s[2]);
+                     const long double gain = 0.01 / bias1 / (std::sqrt(s[amsgrad ? 2 : 1] / bias2) + o.eps);
+                     return Result{p - gain * s[0], gain};
+                   });
+        });
+      }
+}
+
+TEST(Optim, NAdam) {
+  const dlcore::kernel::NAdam o{0.9, 0.999, 1e-8};
+  for (const OptimPass& pass : passes())
+    every_type([&]<class F>(const KernelTable& table) {
+      check<F>(table, table.nadam_step, pass, o, 3, {0.02, 0.03, 4.0},
+               [&](long double p, long double g, long double* s) {
+                 moments(o.beta1, o.beta2, g, s);
+                 const long double size = 4 * std::sqrt(s[1]) + o.eps;
+                 return Result{p - (0.02L * g + 0.03L * s[0]) / size, 0.05L / size};
+               });
+    });
+}
+
+TEST(Optim, RAdam) {
+  const dlcore::kernel::RAdam o{0.9, 0.999, 1e-8};
+  for (const OptimPass& pass : passes())
+    for (double scale : {0.0, 0.3})
+      every_type([&]<class F>(const KernelTable& table) {
+        check<F>(table, table.radam_step, pass, o, 3, {0.02, scale}, [&](long double p, long double g, long double* s) {
+          moments(o.beta1, o.beta2, g, s);
+          const long double gain = scale == 0 ? 0.02L : 0.02L * scale / (std::sqrt(s[1]) + o.eps);
+          return Result{p - gain * s[0], gain};
+        });
+      });
+}
+
+TEST(Optim, Adamax) {
+  const dlcore::kernel::Adamax o{0.9, 0.99, 1e-3};
+  for (const OptimPass& pass : passes())
+    every_type([&]<class F>(const KernelTable& table) {
+      check<F>(table, table.adamax_step, pass, o, 3, {0.02}, [&](long double p, long double g, long double* s) {
+        s[0] = o.beta1 * s[0] + (1 - o.beta1) * g;
+        s[1] = std::max<long double>(o.beta2 * s[1], std::abs(g) + o.eps);
+        return Result{p - 0.02L * s[0] / s[1], 0.02L / s[1]};
+      });
+    });
+}
+
+TEST(Optim, Adagrad) {
+  const dlcore::kernel::Adagrad o{1e-10};
+  for (const OptimPass& pass : passes())
+    every_type([&]<class F>(const KernelTable& table) {
+      check<F>(table, table.adagrad_step, pass, o, 1, {0.02}, [&](long double p, long double g, long double* s) {
+        s[0] += g * g;
+        const long double gain = 0.02L / (std::sqrt(s[0]) + o.eps);
+        return Result{p - gain * g, gain};
+      });
+    });
+}
+
+TEST(Optim, RmsProp) {
+  for (const OptimPass& pass : passes())
+    for (bool centered : {false, true})
+      for (double momentum : {0.0, 0.9}) {
+        const dlcore::kernel::RmsProp o{0.02, 0.9, 1e-8, momentum};
+        every_type([&]<class F>(const KernelTable& table) {
+          check<F>(
+              table, table.rmsprop_step, pass, o, 1 + 2 * (momentum != 0) + 4 * centered, {},
+              [&](long double p, long double g, long double* s) {
+                s[0] = o.alpha * s[0] + (1 - o.alpha) * g * g;
+                if (centered) s[2] = o.alpha * s[2] + (1 - o.alpha) * g;
+                const long double size = std::sqrt(s[0] - (centered ? s[2] * s[2] : 0)) + o.eps;
+                const long double d = momentum == 0 ? g / size : momentum * s[1] + g / size;
+                if (momentum != 0) s[1] = d;
+                return Result{p - o.lr * d, o.lr / size};
+              },
+              2);
+        });
+      }
+}
+
+TEST(Optim, Adadelta) {
+  const dlcore::kernel::Adadelta o{0.5, 0.9, 1e-6};
+  for (const OptimPass& pass : passes())
+    every_type([&]<class F>(const KernelTable& table) {
+      check<F>(table, table.adadelta_step, pass, o, 3, {}, [&](long double p, long double g, long double* s) {
+        s[0] = o.rho * s[0] + (1 - o.rho) * g * g;
+        const long double gain = std::sqrt(s[1] + o.eps) / std::sqrt(s[0] + o.eps), d = gain * g;
+        s[1] = o.rho * s[1] + (1 - o.rho) * d * d;
+        return Result{p - o.lr * d, o.lr * gain};
+      });
+    });
+}
+
+TEST(Optim, Lion) {
+  const dlcore::kernel::Lion o{0.25, 0.9, 0.99};
+  for (const OptimPass& pass : passes())
+    every_type([&]<class F>(const KernelTable& table) {
+      check<F>(table, table.lion_step, pass, o, 1, {}, [&](long double p, long double g, long double* s) {
+        const long double d = o.beta1 * s[0] + (1 - o.beta1) * g;
+        s[0] = o.beta2 * s[0] + (1 - o.beta2) * g;
+        return Result{p - o.lr * static_cast<long double>((d > 0) - (d < 0)), 0};
+      });
+    });
+}
+
+TEST(Optim, ScaleAndClamp) {
+  every_type([&]<class F>(const KernelTable& table) {
+    check<F>(table, table.scale_all, {}, dlcore::kernel::Scale{-0.75}, 0, {},
+             [](long double p, long double, long double*) { return Result{-0.75L * p, 0}; });
+    check<F>(table, table.clamp_all, {}, dlcore::kernel::Clamp{-0.25, 0.5}, 0, {},
+             [](long double p, long double, long double*) { return Result{std::min(std::max(p, -0.25L), 0.5L), 0}; });
+  });
+}
+
+// Sums of n elements in runs and lanes: no result is off by more than the length of one lane's run.
+TEST(Optim, Norms) {
+  for (const std::string& tier : dlcore::available_tiers())
+    for (int64_t n : kSizes) {
+      std::mt19937 rng(4);
+      const Arrays<Float<float>> a(n, rng, 0);
+      const OptimPiece pieces[] = {{nullptr, a.x[1]->data(), {}, n, {}}};
+      const int64_t chunks[] = {0, 1};
+      long double expected[3] = {0, 0, 0};
+      for (const double x : a.before[1]) {
+        expected[0] += std::abs(x);
+        expected[1] += x * x;
+        expected[2] = std::max<long double>(expected[2], std::abs(x));
+      }
+      for (int norm = 0; norm < 3; ++norm) {
+        double got = -1;
+        dlcore::kernels(tier).norm_of_chunks({DType::Float32, pieces, chunks, 1},
+                                             static_cast<dlcore::kernel::Norm>(norm), &got);
+        EXPECT_NEAR(got, static_cast<double>(expected[norm]), 70 * 0x1p-24 * static_cast<double>(expected[norm]));
+      }
+      if (n == 0) continue;
+      (*a.x[1])[n - 1] = NAN;
+      double got = 0;
+      dlcore::kernels(tier).norm_of_chunks({DType::Float32, pieces, chunks, 1}, dlcore::kernel::Norm::Max, &got);
+      EXPECT_TRUE(std::isnan(got)) << tier << " " << n;
+    }
 }
 
 // With no weight decay an infinite parameter stays infinite: 0 * inf must not enter.
 TEST(Optim, InfiniteParameterStaysInfinite) {
   for (const std::string& tier : dlcore::available_tiers()) {
     float p = INFINITY, g = 1, m = 0, v = 0;
-    const AdamPiece piece{&p, &g, &m, &v, nullptr, 1, 1e-2, 1};
+    const OptimPiece piece{&p, &g, {&m, &v}, 1, {1e-2, 1}};
     const int64_t chunks[] = {0, 1};
-    dlcore::kernels(tier).adam_step(
-        {DType::Float32, &piece, chunks, 1, 1e-2, 0.9, 0.999, 1e-8, 0, false, false, false});
+    dlcore::kernels(tier).adam_step({DType::Float32, &piece, chunks, 1}, {0.9, 0.999, 1e-8});
     EXPECT_TRUE(std::isinf(p)) << tier;
     EXPECT_FALSE(std::isnan(v)) << tier;
   }

@@ -61,6 +61,7 @@ from .dropout import (
     Dropout2d,
     Dropout3d,
     FeatureAlphaDropout,
+    StochasticDepth,
 )
 from .embedding import Embedding, EmbeddingBag
 from .flatten import Flatten, Unflatten
@@ -297,6 +298,7 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "StochasticDepth",
     "Tanh",
     "Tanhshrink",
     "Threshold",

@@ -73,3 +73,33 @@ class FeatureAlphaDropout(_Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.feature_alpha_dropout(input, self.p, self.training, self.inplace)
+
+
+class StochasticDepth(Module):
+    """Zeroes the branch of a residual block with probability `p` while training and scales it by 1 / (1 - p) otherwise;
+    the identity in evaluation. As torchvision.ops.StochasticDepth.
+
+    Args:
+        p: the probability, from 0 to 1.
+        mode: "batch" zeroes all of it or nothing, "row" decides for each example, the first dimension.
+
+    Raises:
+        ValueError: if `p` is outside [0, 1], or for another mode.
+
+    Source: Huang et al. 2016, arXiv:1603.09382.
+    """
+
+    def __init__(self, p: float, mode: str) -> None:
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f"drop probability has to be between 0 and 1, but got {p}")
+        if mode not in ("batch", "row"):
+            raise ValueError(f"mode has to be either 'batch' or 'row', but got {mode}")
+        self.p = p
+        self.mode = mode
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.stochastic_depth(input, self.p, self.mode, self.training)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, mode={self.mode}"

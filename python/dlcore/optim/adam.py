@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from .. import _core
-from .optimizer import Optimizer, check_lr, check_options
+from .fused import FusedOptimizer, Lists
+from .optimizer import check_betas, check_lr, check_not_negative, check_options
 
 
-class Adam(Optimizer):
+class Adam(FusedOptimizer):
     """Steps scaled by running means of the gradient and of its square.
 
     g = grad + weight_decay p;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
@@ -31,6 +32,8 @@ class Adam(Optimizer):
     Source: Kingma and Ba 2015, arXiv:1412.6980; amsgrad: Reddi et al. 2018, arXiv:1904.09237.
     """
 
+    _no_sparse = "does not support sparse gradients, please consider SparseAdam instead"
+
     def __init__(
         self,
         params: Iterable,
@@ -48,17 +51,11 @@ class Adam(Optimizer):
         decoupled_weight_decay: bool = False,
     ) -> None:
         check_lr(lr)
-        if not eps >= 0.0:
-            raise ValueError(f"Invalid epsilon value: {eps}")
-        for i, beta in enumerate(betas):
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
-        if not weight_decay >= 0.0:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        check_not_negative(eps=eps, weight_decay=weight_decay)
         check_options(foreach, fused, differentiable)
         defaults = {
             "lr": lr,
-            "betas": tuple(float(beta) for beta in betas),
+            "betas": check_betas(betas),
             "eps": eps,
             "weight_decay": weight_decay,
             "amsgrad": amsgrad,
@@ -71,59 +68,29 @@ class Adam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def __setstate__(self, state: dict) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("amsgrad", False)
-            group.setdefault("maximize", False)
-            group.setdefault("decoupled_weight_decay", False)
-        for own in self.state.values():
-            if "step" in own:
-                own["step"] = int(own["step"])
+    def _options_since(self) -> dict:
+        return {**super()._options_since(), "amsgrad": False, "decoupled_weight_decay": False}
 
-    def step(self, closure: Callable | None = None):
-        """Change the parameters once; see `Optimizer.step`."""
-        loss = self._evaluate(closure)
-        for group in self.param_groups:
-            amsgrad = group["amsgrad"]
-            params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps = [], [], [], [], [], []
-            for param in group["params"]:
-                grad = param.grad
-                if grad is None:
-                    continue
-                own = self.state[param]
-                if not own:
-                    own.update(step=0, exp_avg=_core.zeros_like(param), exp_avg_sq=_core.zeros_like(param))
-                    if amsgrad:
-                        own["max_exp_avg_sq"] = _core.zeros_like(param)
-                own["step"] += 1
-                params.append(param)
-                grads.append(grad)
-                exp_avgs.append(own["exp_avg"])
-                exp_avg_sqs.append(own["exp_avg_sq"])
-                if amsgrad:
-                    max_exp_avg_sqs.append(own["max_exp_avg_sq"])
-                steps.append(own["step"])
-            if not params:
-                continue
-            beta1, beta2 = group["betas"]
-            _core._adam_step(
-                params,
-                grads,
-                exp_avgs,
-                exp_avg_sqs,
-                max_exp_avg_sqs,
-                steps,
-                float(group["lr"]),
-                beta1,
-                beta2,
-                group["eps"],
-                group["weight_decay"],
-                group["decoupled_weight_decay"],
-                amsgrad,
-                group["maximize"],
-            )
-        return loss
+    def _state_names(self, group: dict) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
+
+    def _pass(self, group: dict, lists: Lists) -> None:
+        exp_avgs, exp_avg_sqs, *largest = lists.states
+        _core._adam_step(
+            lists.params,
+            lists.grads,
+            exp_avgs,
+            exp_avg_sqs,
+            largest[0] if largest else [],
+            lists.steps,
+            float(group["lr"]),
+            *group["betas"],
+            group["eps"],
+            group["weight_decay"],
+            group["decoupled_weight_decay"],
+            group["amsgrad"],
+            group["maximize"],
+        )
 
 
 class AdamW(Adam):

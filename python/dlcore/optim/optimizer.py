@@ -224,7 +224,8 @@ class Optimizer:
         return result
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Take over what `state_dict` gave. Tensors are converted to their parameter's dtype (but not "step").
+        """Take over what `state_dict` gave. Tensors are converted to their parameter's dtype, but not the counts "step"
+        and the products "mu_product".
 
         Raises:
             ValueError: if the groups differ in number or size.
@@ -298,7 +299,7 @@ def _saved_value(key, value):
 def _loaded_value(param: Tensor, key, value):
     """`value` as it belongs to `param`: floating-point state has the parameter's dtype."""
     if isinstance(value, Tensor):
-        if key == "step":
+        if key in ("step", "mu_product"):
             return value
         return value.to(param.device, param.dtype) if param.is_floating_point() else value.to(param.device)
     if isinstance(value, dict):
@@ -325,3 +326,20 @@ def check_lr(lr) -> None:
         raise ValueError("Tensor lr must be 1-element")
     if not lr >= 0.0:
         raise ValueError(f"Invalid learning rate: {lr}")
+
+
+def check_not_negative(**options: float) -> None:
+    """Every option is a number that is not negative."""
+    for name, value in options.items():
+        if not value >= 0.0:
+            raise ValueError(f"Invalid {'epsilon' if name == 'eps' else name} value: {value}")
+
+
+def check_betas(betas: tuple[float, float]) -> tuple[float, float]:
+    """The two weights of the past in running means, as floats in [0, 1)."""
+    if len(betas) != 2:
+        raise ValueError(f"betas must be two numbers, but got {len(betas)}")
+    for i, beta in enumerate(betas):
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+    return float(betas[0]), float(betas[1])

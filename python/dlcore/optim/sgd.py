@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from .. import _core
-from .optimizer import Optimizer, check_lr, check_options
+from .fused import FusedOptimizer, Lists
+from .optimizer import check_lr, check_not_negative, check_options
 
 
-class SGD(Optimizer):
+class SGD(FusedOptimizer):
     """Gradient descent with momentum.
 
     g = grad + weight_decay p;  m = momentum m + (1 - dampening) g, and m = g at the first step;
@@ -28,6 +29,9 @@ class SGD(Optimizer):
     Source: Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning".
     """
 
+    _counts_steps = False
+    _no_sparse = None
+
     def __init__(
         self,
         params: Iterable,
@@ -43,10 +47,7 @@ class SGD(Optimizer):
         fused: bool | None = None,
     ) -> None:
         check_lr(lr)
-        if momentum < 0.0:
-            raise ValueError(f"Invalid momentum value: {momentum}")
-        if weight_decay < 0.0:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        check_not_negative(momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         check_options(foreach, fused, differentiable)
@@ -65,48 +66,37 @@ class SGD(Optimizer):
 
     def __setstate__(self, state: dict) -> None:
         super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("nesterov", False)
-            group.setdefault("maximize", False)
+        for own in self.state.values():
+            if own.get("momentum_buffer", own) is None:  # as PyTorch saves it where there is no momentum
+                del own["momentum_buffer"]
 
-    def step(self, closure: Callable | None = None):
-        """Change the parameters once; see `Optimizer.step`."""
-        loss = self._evaluate(closure)
-        for group in self.param_groups:
-            params, grads = [], []
-            for param in group["params"]:
-                grad = param.grad
-                if grad is not None:
-                    params.append(param)
-                    grads.append(grad)
-            if group["momentum"] == 0:
-                _pass(group, params, grads, [], first_step=False)
-                continue
-            fresh, known = ([], [], []), ([], [], [])
-            for param, grad in zip(params, grads, strict=True):
-                state = self.state[param]
-                buffer = state.get("momentum_buffer")
-                lists = fresh if buffer is None else known
-                if buffer is None:
-                    buffer = state["momentum_buffer"] = _core.zeros_like(param)
-                for each, value in zip(lists, (param, grad, buffer), strict=True):
-                    each.append(value)
-            _pass(group, *fresh, first_step=True)
-            _pass(group, *known, first_step=False)
-        return loss
+    def _options_since(self) -> dict:
+        return {**super()._options_since(), "nesterov": False}
+
+    def _state_names(self, group: dict) -> tuple[str, ...]:
+        return ("momentum_buffer",) if group["momentum"] != 0 else ()
+
+    def _pass(self, group: dict, lists: Lists) -> None:
+        rows = list(zip(lists.params, lists.grads, *lists.states, strict=True)) if lists.fresh else []
+        if not rows or len(lists.fresh) == len(rows):
+            _step(group, lists.params, lists.grads, *lists.states, first_step=bool(rows))
+            return
+        fresh = set(lists.fresh)
+        for first_step in (True, False):
+            chosen = [row for i, row in enumerate(rows) if (i in fresh) == first_step]
+            _step(group, *map(list, zip(*chosen, strict=True)), first_step=first_step)
 
 
-def _pass(group: dict, params: list, grads: list, buffers: list, first_step: bool) -> None:
-    if params:
-        _core._sgd_step(
-            params,
-            grads,
-            buffers,
-            float(group["lr"]),
-            group["momentum"],
-            group["dampening"],
-            group["weight_decay"],
-            group["nesterov"],
-            group["maximize"],
-            first_step,
-        )
+def _step(group: dict, params: list, grads: list, buffers: list = (), *, first_step: bool) -> None:
+    _core._sgd_step(
+        params,
+        grads,
+        buffers,
+        float(group["lr"]),
+        group["momentum"],
+        group["dampening"],
+        group["weight_decay"],
+        group["nesterov"],
+        group["maximize"],
+        first_step,
+    )

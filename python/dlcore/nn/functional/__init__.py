@@ -55,6 +55,7 @@ from .dropout import (
     dropout2d,
     dropout3d,
     feature_alpha_dropout,
+    stochastic_depth,
 )
 from .embedding import embedding, embedding_bag
 from .image import (
@@ -206,6 +207,7 @@ __all__ = [
     "softplus",
     "softshrink",
     "softsign",
+    "stochastic_depth",
     "tanh",
     "tanhshrink",
     "threshold",

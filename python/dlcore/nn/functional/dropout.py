@@ -108,3 +108,33 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
             f"feature_alpha_dropout: input must have at least 2 dimensions, but got shape {tuple(input.shape)}"
         )
     return _alpha(input, (*input.shape[:2], *(1 for _ in input.shape[2:])), p, training, inplace)
+
+
+def stochastic_depth(input: Tensor, p: float, mode: str, training: bool = True) -> Tensor:
+    """Zero the branch of a residual block with probability `p` and scale it by 1 / (1 - p) otherwise; the identity
+    unless `training`. As torchvision.ops.stochastic_depth.
+
+    Args:
+        input: (N, *), the branch.
+        p: the probability, from 0 to 1.
+        mode: "batch" zeroes all of it or nothing, "row" decides for each of the N examples.
+        training: as above. Default: True.
+
+    Raises:
+        ValueError: if `p` is outside [0, 1], for another mode, or rows of a tensor without dimensions.
+
+    Source: Huang et al. 2016, arXiv:1603.09382.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"drop probability has to be between 0 and 1, but got {p}")
+    if mode not in ("batch", "row"):
+        raise ValueError(f"mode has to be either 'batch' or 'row', but got {mode}")
+    if mode == "row" and input.dim() == 0:
+        raise ValueError("stochastic_depth: input must have rows; expected at least 1 dimension but got 0")
+    if not training or p == 0:
+        return input
+    shape = [1] * input.dim()
+    if mode == "row":
+        shape[0] = input.shape[0]
+    keep = _kept(input, shape, p)
+    return input * (keep.div_(1 - p) if p < 1 else keep)
