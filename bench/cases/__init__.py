@@ -65,6 +65,7 @@ def load() -> list[Row]:
         "rnn",
         "attention",
         "sequence",
+        "optim",
     ):
         sys.modules.pop(f"{__name__}.{module}", None)
         importlib.import_module(f"{__name__}.{module}")
