@@ -174,6 +174,25 @@ def test_dead_channels():
     assert seen.layers()[1]["dead"] == 0.0
 
 
+def test_a_module_that_is_used_several_times():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.relu = nn.Linear(4, 6), nn.Linear(6, 3), nn.ReLU()
+            self.second.bias.data.fill_(-1e3)
+
+        def forward(self, x):
+            return self.relu(self.second(self.relu(self.first(x))))
+
+    model = Twice()
+    with diagnostics.watch(model) as seen:
+        for _ in range(3):
+            model(dlcore.randn(50, 4))
+    records = seen.layers()
+    assert [record["layer"] for record in records] == ["first", "relu", "second", "relu#2"]
+    assert records[1]["dead"] < 0.5 and records[3]["dead"] == 1.0
+
+
 @pytest.mark.parametrize("lr, kind", [(30.0, "large updates"), (1e-7, "small updates")])
 def test_updates(lr, kind):
     dlcore.manual_seed(0)

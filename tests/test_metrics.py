@@ -141,7 +141,7 @@ def test_classes_that_show_up_later():
         one.update(dlcore.tensor([0, 0]), dlcore.tensor([0, 1]))
         one.update(dlcore.tensor([3]), dlcore.tensor([3]))
     close(metric.compute(), [1, 0, 0, 1])
-    assert metric.tn.tolist() == [1, 2, 3, 2]
+    assert metric.true.tolist() == [1, 1, 0, 1] and metric.predicted.tolist() == [2, 0, 0, 1]
     assert matrix.compute().tolist() == [[1, 0, 0, 0], [1, 0, 0, 0], [0] * 4, [0, 0, 0, 1]]
 
 
@@ -258,8 +258,8 @@ def test_errors():
         (lambda: metrics.ConfusionMatrix(num_classes=10**6), "num_classes must be at most 8192"),
         (lambda: MF.accuracy(dlcore.ones(3, 2), ones[:2]), r"preds must have the shape \(2, 'C'\), but got \(3, 2\)"),
         (lambda: MF.accuracy(dlcore.ones(3, 2), ones, num_classes=4), r"preds must have the shape \(3, 4\)"),
-        (lambda: MF.accuracy(ones, ones * 9, num_classes=4), "labels must be from 0 to 3, but got 1 to 9"),
-        (lambda: MF.accuracy(ones, -ones), "labels must be from 0 to 1048575, but got -1 to 1"),
+        (lambda: MF.accuracy(ones, ones * 9, num_classes=4), "labels must be from 0 to 3, but got 9 to 9"),
+        (lambda: MF.accuracy(ones, -ones), "labels must be from 0 to 1048575, but got -1 to -1"),
         (lambda: MF.accuracy(dlcore.ones(3), ones), "labels in preds must be whole numbers"),
         (lambda: MF.accuracy(ones, dlcore.ones(3)), "target must hold whole numbers, but got"),
         (lambda: MF.precision(ones, 2 * ones, "binary"), "target must hold 0 and 1"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import deque
+from collections import Counter, deque
 from typing import NamedTuple
 
 from .. import nn
@@ -14,6 +14,7 @@ from ..optim import Optimizer
 from ..train.history import import_figure
 
 MOST = 10_000  # numbers that are kept of each quantity: the last ones
+MOST_CALLS = 64  # of a module in one forward pass that are told apart
 _RELUS = (nn.ReLU, nn.ReLU6)
 _OF_CHANNELS = (
     *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
@@ -55,7 +56,7 @@ class _Layer:
     """What was seen of a module's output and of the loss's gradient with respect to it."""
 
     def __init__(self, name: str, module: nn.Module) -> None:
-        self.name, self.type = name or type(module).__name__, type(module).__name__
+        self.name, self.type = name, type(module).__name__
         self.shape: tuple = ()
         self.outputs: deque[Statistics] = deque(maxlen=MOST)
         self.gradients: deque[Statistics] = deque(maxlen=MOST)
@@ -132,13 +133,15 @@ class Watch:
             raise TypeError(f"watch: optimizer must be an Optimizer, but got {type(optimizer).__name__}")
         self.vanishing, self.exploding, self.dead = float(vanishing), float(exploding), float(dead)
         self.smallest_update, self.largest_update = map(float, updates)
-        self._layers: dict[nn.Module, _Layer] = {}  # in the order of their first calls
+        # By the module and which of its calls in a forward pass it is, in the order of the first calls.
+        self._layers: dict[tuple[nn.Module, int], _Layer] = {}
+        self._calls: Counter[nn.Module] = Counter()  # in the running forward pass
         self._parameters = [_Parameter(*each) for each in model.named_parameters()]
         self._before: nn.Module | None = None  # the layer with parameters that was called last
-        self._handles = []
+        self._handles = [model.register_forward_pre_hook(lambda *_: self._calls.clear())]
         for name, module in model.named_modules():
             if not list(module.children()) or list(module.parameters(recurse=False)):
-                self._handles.append(module.register_forward_hook(self._on_output(_Layer(name, module))))
+                self._handles.append(module.register_forward_hook(self._on_output(name or type(module).__name__)))
         for each in self._parameters:
             if each.parameter.requires_grad:
                 self._handles.append(each.parameter.register_post_accumulate_grad_hook(_on_gradient(each)))
@@ -160,12 +163,15 @@ class Watch:
 
     # --- hooks
 
-    def _on_output(self, layer: _Layer):
+    def _on_output(self, name: str):
         def hook(module: nn.Module, inputs: tuple, output) -> None:
             tensor = _first_tensor(output)
             if tensor is None or not tensor.is_floating_point() or not tensor.numel():
                 return
-            self._layers.setdefault(module, layer)
+            call = self._calls[module] = min(self._calls[module] + 1, MOST_CALLS)
+            layer = self._layers.get((module, call))
+            if layer is None:
+                layer = self._layers[module, call] = _Layer(name if call == 1 else f"{name}#{call}", module)
             layer.shape = tuple(tensor.shape)
             layer.outputs.append(Statistics.of(tensor))
             if isinstance(module, _RELUS):
@@ -334,7 +340,8 @@ def watch(
         print(seen.report())
 
     What is computed stays the same, but for layers that run as one where nobody looks: they run one by one. A layer
-    is a module without children or with parameters of its own. ReLUs count as far as they are modules.
+    is a module without children or with parameters of its own; the calls of one that is used several times in a pass
+    are told apart, as "relu", "relu#2". ReLUs count as far as they are modules.
 
     Args:
         model: the module.

@@ -57,12 +57,13 @@ class _Classification(Metric):
         if self.ignore_index is not None:
             kept = target != self.ignore_index
             preds, target = preds[kept], target[kept]
-        if target.numel():
-            both = _core.stack([preds, target])
-            low, high, most = both.min().item(), both.max().item(), (classes or MOST) - 1
-            self._check(0 <= low and high <= most, "labels", f"be from 0 to {most}", f"{low} to {high}")
-            classes = classes or high + 1
-        return preds, target, classes or 0
+        highest = -1
+        for labels in (preds, target) if target.numel() else ():
+            low, high, most = labels.min().item(), labels.max().item(), (classes or MOST) - 1
+            if low < 0 or high > most:
+                self._check(False, "labels", f"be from 0 to {most}", f"{low} to {high}")
+            highest = max(highest, high)
+        return preds, target, classes or highest + 1
 
     def _answers(self, preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Predicted and true answers, and which of them count, (M, labels) each; a binary task has one label."""
@@ -85,8 +86,10 @@ class _Classification(Metric):
 
 def _plus(a: Tensor, b: Tensor) -> Tensor:
     """The sum of counts by class, of which one may know of more classes."""
-    size = max(a.shape[-1], b.shape[-1])
-    return sum(_core.pad(x, [0, size - x.shape[-1]] * x.dim()) for x in (a, b))
+    if a.shape != b.shape:
+        size = max(a.shape[-1], b.shape[-1])
+        a, b = (_core.pad(x, [0, size - x.shape[-1]] * x.dim()) for x in (a, b))
+    return a + b
 
 
 class _Counts(_Classification):
@@ -131,30 +134,31 @@ class _Counts(_Classification):
         self.average = average
         self.zero_division = float(zero_division)
         size = {"binary": 1, "multiclass": num_classes or 0, "multilabel": num_labels or 0}[task]
-        for name in ("tp", "fp", "fn", "tn"):
+        for name in ("tp", "predicted", "true", "total"):  # tp, tp + fp, tp + fn, all
             self.add_state(name, _core.zeros(size, dtype=_core.int64))
 
     def update(self, preds: Tensor, target: Tensor) -> None:
         if self.task == "multiclass":
             preds, target, size = self._multiclass(preds, target)
             tp, predicted, true = (x.bincount(minlength=size) for x in (target[preds == target], preds, target))
-            new = tp, predicted - tp, true - tp
-            # Classes that show up later were true negatives of all that came before.
-            before = self.tp.sum() + self.fn.sum()
-            self.tp, self.fp, self.fn = map(_plus, (self.tp, self.fp, self.fn), new)
-            self.tn = before + target.numel() - self.tp - self.fp - self.fn
+            total = None  # every label is one of each class, or none of it
         else:
             yes, true, counted = self._answers(preds, target)
             self._check(self.task == "binary" or self.tp.shape[0] in (0, true.shape[1]), "target",
                         f"have as many labels as before, {self.tp.shape[0]}", true.shape[1])  # fmt: skip
-            for name, each in (("tp", yes & true), ("fp", yes & ~true), ("fn", ~yes & true), ("tn", ~yes & ~true)):
-                setattr(self, name, _plus(getattr(self, name), (each & counted).sum(0)))
+            kept = (yes & true & counted, yes & counted, true & counted, counted)
+            tp, predicted, true, total = (answers.sum(0) for answers in kept)
+        self.tp, self.predicted, self.true = (
+            _plus(a, b) for a, b in ((self.tp, tp), (self.predicted, predicted), (self.true, true))
+        )
+        self.total = self.true.sum().expand(self.true.shape[0]) if total is None else _plus(self.total, total)
 
     def compute(self) -> Tensor:
-        counts = tuple(x.double() for x in (self.tp, self.fp, self.fn, self.tn))
-        tp, fp, fn, _ = counts
-        if not sum(x.sum() for x in counts).item():
+        tp, predicted, true, total = (x.double() for x in (self.tp, self.predicted, self.true, self.total))
+        if not total.sum().item():
             return result(math.nan)
+        fp, fn = predicted - tp, true - tp
+        counts = tp, fp, fn, total - tp - fp - fn
         if self.average == "micro" or self.task == "binary":
             return result(self._value(*(x.sum() for x in counts)))
         values = self._value(*counts)

@@ -144,7 +144,8 @@ class Trainer:
     def fit(
         self, train_loader: Iterable, validation_loader: Iterable | None = None, epochs: int = 1, ckpt_path=None
     ) -> History:
-        """Train until `epochs` epochs are over in all: those of an earlier `fit`, or of a checkpoint, count.
+        """Train until `epochs` epochs are over in all: those of an earlier `fit`, or of a checkpoint, count. The model
+        is left in training mode.
 
         Args:
             train_loader: batches, anew in every epoch.
