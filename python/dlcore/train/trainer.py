@@ -415,7 +415,7 @@ class Trainer:
 
     def load_checkpoint(self, path) -> None:
         """Take over a file of `save_checkpoint`; see `load_state_dict`."""
-        self.load_state_dict(load(path))
+        self.load_state_dict(load(path, mmap=False))
 
 
 _STATE = {
