@@ -119,6 +119,20 @@ def test_room_grows_and_keeps():
     assert len(cache) == 0 and cache.keys is None
 
 
+def test_reserved_room_is_not_left():
+    cache = nn.KeyValueCache(capacity=6)
+    places = set()
+    with dlcore.no_grad():
+        for tokens in (1, 2, 3):
+            keys, _ = cache.append(drawn(2, 2, tokens, 3), drawn(2, 2, tokens, 4))
+            places.add(keys.data_ptr())
+        assert len(places) == 1 and len(cache) == 6
+        assert cache.append(drawn(2, 2, 1, 3), drawn(2, 2, 1, 4))[0].data_ptr() not in places
+    for wrong in (-1, 1.5, 2**31, "6"):
+        with pytest.raises(ValueError, match="capacity must be an int"):
+            nn.KeyValueCache(wrong)
+
+
 def test_beams():
     """Sequences that were chosen go on as if they had always been there."""
     module = nn.MultiheadAttention(8, 2).eval()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from .. import _core
 from .._core import Tensor
+from .attention import KeyPadding
 
 
 def check_operands(name: str, query: Tensor, key: Tensor, value: Tensor, *, dims: int = 2, same: bool = False) -> None:
@@ -35,6 +37,59 @@ def check_operands(name: str, query: Tensor, key: Tensor, value: Tensor, *, dims
         raise RuntimeError(f"{name}: value must be as long as key; expected {key.shape[-2]} but got {value.shape[-2]}")
     if same and query.shape[-2] != key.shape[-2]:
         raise RuntimeError(f"{name}: key must be as long as query; expected {query.shape[-2]} but got {key.shape[-2]}")
+
+
+def prepared(
+    name: str,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    key_padding_mask: Tensor | KeyPadding | None = None,
+    enable_gqa: bool = False,
+    *,
+    dims: int = 2,
+    same: bool = False,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """key and value after `check_operands`, with a head for each of query's, and which keys are padding, if any.
+
+    With enable_gqa each head of key and value serves as many of query's, one after the other. Keys and values that are
+    padding become zeros, whatever they were; the mask is of shape (..., 1, S), with 1 for the heads, or (S,) of (S, D).
+    """
+    if enable_gqa and all(isinstance(x, Tensor) and x.dim() > 2 for x in (query, key, value)):
+        heads = query.shape[-3]
+        for argument, x in (("key", key), ("value", value)):
+            if not x.shape[-3] or heads % x.shape[-3]:
+                raise RuntimeError(f"{name}: heads of {argument} must divide the {heads} of query; got {x.shape[-3]}")
+        key, value = (x.repeat_interleave(heads // x.shape[-3], -3) for x in (key, value))
+    check_operands(name, query, key, value, dims=dims, same=same)
+    padding = padding_of(name, "key_padding_mask", key_padding_mask, key)
+    if padding is not None:
+        key, value = (x.masked_fill(padding.unsqueeze(-1), 0.0) for x in (key, value))
+    return key, value, padding
+
+
+def padding_of(name: str, argument: str, mask: Tensor | KeyPadding | None, x: Tensor) -> Tensor | None:
+    """mask, True where a token of x (..., heads, S, D) is padding, as (..., 1, S); (S,) where x is (S, D).
+
+    Raises:
+        TypeError: if it is no bool Tensor or KeyPadding.
+        RuntimeError, ValueError: if it is of another shape, or has lengths beyond S.
+    """
+    if mask is None:
+        return None
+    shape = (*x.shape[:-3], x.shape[-2])
+    if isinstance(mask, KeyPadding):
+        if len(shape) != 2:
+            raise RuntimeError(
+                f"{name}: {argument} can be KeyPadding where key has shape (N, heads, S, D); got {tuple(x.shape)}"
+            )
+        return ~mask.dense(1, shape[1], shape[0])
+    if not isinstance(mask, Tensor) or mask.dtype != _core.bool:
+        got = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+        raise TypeError(f"{name}: {argument} must be a bool Tensor or KeyPadding; got {got}")
+    if tuple(mask.shape) != shape:
+        raise RuntimeError(f"{name}: {argument} must have shape {shape}; got {tuple(mask.shape)}")
+    return mask.unsqueeze(-2) if x.dim() > 2 else mask
 
 
 def check_count(name: str, argument: str, value: int, most: int = 2**31 - 1) -> None:

@@ -19,12 +19,22 @@ class KeyValueCache:
                 y = encoder(token, caches=caches)  # what encoder gives for this token under a causal mask
 
     Layers of a decoder take a pair: of their own tokens, and of memory, which is projected once. Token t costs
-    O(t E + E^2) rather than the O(t^2 E + t E^2) of the whole sequence. Room is doubled when it is used up.
+    O(t E + E^2) rather than the O(t^2 E + t E^2) of the whole sequence. Room is doubled when it is used up, which
+    copies each token once or twice in all; with `capacity` tokens reserved nothing is copied up to these.
+
+    Args:
+        capacity: tokens that the first append makes room for. Default: 0, as many as it brings.
 
     Without gradients: appending what has one raises a RuntimeError.
+
+    Raises:
+        ValueError: if capacity is no int in [0, 2^31).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, capacity: int = 0) -> None:
+        if not isinstance(capacity, int) or not 0 <= capacity < 2**31:
+            raise ValueError(f"KeyValueCache: capacity must be an int in [0, {2**31 - 1}]; got {capacity!r}")
+        self.capacity = capacity
         self.clear()
 
     def clear(self) -> None:
@@ -68,18 +78,18 @@ class KeyValueCache:
         end = self._length + keys.shape[2]
         with no_grad():
             if self._rows is None or end > self._rows[0].shape[2]:
-                self._grow(new, max(end, 2 * self._length))
+                self._grow(new, max(end, 2 * self._length, self.capacity))
             for x, rows in zip(new, self._rows):
                 rows[:, :, self._length : end].copy_(x)
         self._length = end
         return self.keys, self.values
 
     def _grow(self, like: tuple[Tensor, Tensor], room: int) -> None:
-        old, self._rows = (self.keys, self.values), []
-        for x, kept in zip(like, old):
-            self._rows.append(_core.empty(*x.shape[:2], room, x.shape[3], dtype=x.dtype))
+        grown = [_core.empty(*x.shape[:2], room, x.shape[3], dtype=x.dtype) for x in like]
+        for rows, kept in zip(grown, (self.keys, self.values)):
             if kept is not None:
-                self._rows[-1][:, :, : self._length].copy_(kept)
+                rows[:, :, : self._length].copy_(kept)
+        self._rows = grown
 
     def reorder(self, batch: Tensor) -> None:
         """Take sequence batch[i] as the i-th, for all i: beams that were chosen, and may be more or fewer."""

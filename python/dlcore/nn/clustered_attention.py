@@ -16,7 +16,8 @@ from .._core import Tensor
 from .._tensor import finfo
 from ..autograd import no_grad
 from . import functional as F
-from ._operands import check_count, check_dropout, check_operands, check_scale, check_shape
+from ._operands import check_count, check_dropout, check_scale, check_shape, padding_of, prepared
+from .attention import KeyPadding
 from .module import Module
 from .parameter import Buffer
 
@@ -35,6 +36,7 @@ def lsh_attention(
     scale: float | None = None,
     dropout_p: float = 0.0,
     generator: _core.Generator | None = None,
+    key_padding_mask: Tensor | KeyPadding | None = None,
 ) -> Tensor:
     """Attention of each token to those that a random hash puts into its bucket, with queries that are the keys too.
 
@@ -57,6 +59,8 @@ def lsh_attention(
         scale: Default: 1 / sqrt(D).
         dropout_p: probability with which a weight is zeroed. Default: 0.
         generator: draws R. Default: the default one.
+        key_padding_mask: True for tokens that only meet each other, (..., S) without query's heads, bool, or for
+            (N, heads, S, D) `attention.KeyPadding`. Default: none.
 
     Shapes: query (..., S, D), value (..., S, E) to (..., S, E).
 
@@ -69,7 +73,7 @@ def lsh_attention(
     name = "lsh_attention"
     if key is not None and key is not query:
         raise ValueError(f"{name}: key must be query itself, or None, for keys are queries of length 1; got another")
-    check_operands(name, query, query, value)
+    query, value, padding = prepared(name, query, query, value, key_padding_mask)
     check_count(name, "buckets", buckets)
     check_count(name, "chunk", chunk)
     check_count(name, "rounds", rounds, MOST_ROUNDS)
@@ -84,6 +88,8 @@ def lsh_attention(
             directions = _core.randn(rounds, query.shape[-1], buckets // 2, dtype=_core.float64, generator=generator)
             turned = [query @ r for r in directions.to(query.dtype)]
             groups = _core.stack([_core.cat([x, -x], -1).argmax(-1) for x in turned])
+        if padding is not None:
+            groups = groups.masked_fill(padding, buckets)  # a bucket of its own, after all others
     key = _unit(query)
     return _attention_in_groups(query, key, value, groups, chunk, causal, False, scale, dropout_p)
 
@@ -172,6 +178,9 @@ def routing_attention(
     causal: bool = False,
     scale: float | None = None,
     dropout_p: float = 0.0,
+    key_padding_mask: Tensor | KeyPadding | None = None,
+    query_padding_mask: Tensor | KeyPadding | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
     """Attention inside clusters: the `window` queries nearest to a centroid attend to the `window` keys nearest to it.
 
@@ -188,6 +197,11 @@ def routing_attention(
         window: tokens to a cluster; all where the sequence is shorter.
         scale: Default: 1 / sqrt(D).
         dropout_p: probability with which a weight is zeroed. Default: 0.
+        key_padding_mask: True for keys that no query attends to, (..., S) without the heads of key, bool, or for
+            (N, heads, S, D) `attention.KeyPadding`. Default: none.
+        query_padding_mask: the same of queries, (..., L): they give up their places in Q_c to others. Causal: None, for
+            queries and keys are the same tokens, and those that are padding only meet each other.
+        enable_gqa: key and value may have fewer heads than query, a divisor. Default: False.
 
     Shapes: query (..., heads, L, D), key (..., heads, S, D), value (..., heads, S, E) to (..., heads, L, E); L = S if
     causal.
@@ -199,7 +213,10 @@ def routing_attention(
     Source: Roy, Saffar, Vaswani, Grangier: Efficient content-based sparse attention with Routing Transformers, 2021.
     """
     name = "routing_attention"
-    check_operands(name, query, key, value, dims=3, same=causal)
+    key, value, padding = prepared(name, query, key, value, key_padding_mask, enable_gqa, dims=3, same=causal)
+    if causal and query_padding_mask is not None:
+        raise ValueError(f"{name}: query_padding_mask must be None where causal; key_padding_mask names the tokens")
+    idle = padding_of(name, "query_padding_mask", query_padding_mask, query)
     check_shape(name, "centroids", centroids, None, query.shape[-1], query.shape[-3])
     check_count(name, "window", window)
     check_dropout(name, dropout_p)
@@ -208,14 +225,21 @@ def routing_attention(
         near = [_unit(x) @ centroids.mT for x in (query, key)]  # (..., tokens, clusters)
         if causal:
             groups = near[0].argmax(-1).unsqueeze(0)
+            groups = groups if padding is None else groups.masked_fill(padding, centroids.shape[-2])
         else:
+            for i, last in enumerate((idle, padding)):
+                if last is not None:
+                    near[i] = near[i].masked_fill(last.unsqueeze(-1), float("-inf"))
             chosen = [x.topk(min(window, x.shape[-2]), dim=-2).indices.mT for x in near]  # (..., clusters, window)
     if causal:
         return _attention_in_groups(query, key, value, groups, window, True, True, scale, dropout_p)
     of, to = (x.flatten(-2) for x in chosen)
     q = _rows(query, of).unflatten(-2, chosen[0].shape[-2:])
     k, v = (_rows(x, to).unflatten(-2, chosen[1].shape[-2:]) for x in (key, value))
-    y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout_p, scale=scale).flatten(-3, -2)
+    inside = None
+    if padding is not None:
+        inside = ~padding.expand(key.shape[:-1]).gather(-1, to).unflatten(-1, chosen[1].shape[-2:]).unsqueeze(-2)
+    y = F.scaled_dot_product_attention(q, k, v, inside, dropout_p, scale=scale).flatten(-3, -2)
     return _mean_at(y, of, query.shape[-2])
 
 
@@ -229,14 +253,14 @@ def _mean_at(y: Tensor, index: Tensor, length: int) -> Tensor:
 
 
 class RoutingAttention(Module):
-    """`routing_attention` with centroids that follow the tokens: called with query, key and value.
+    """`routing_attention` with centroids that follow the tokens: called with query, key, value, and the two masks.
 
     While training, after each call, with x_i the queries and keys of length 1 that are nearest to centroid c:
 
         mu_c = unit(decay mu_c + (1 - decay) unit(sum_i x_i))
 
-    where unit(x) = x / |x|, and 0 for 0: a centroid to which none is nearest stays. (Spherical k-means; causal clusters
-    are those of queries alone, so their centroids follow queries.)
+    where unit(x) = x / |x|, and 0 for 0: a centroid to which none is nearest stays, and padding counts as 0. (Spherical
+    k-means; causal clusters are those of queries alone, so their centroids follow queries.)
 
     Args:
         num_heads, head_dim: of queries and keys.
@@ -280,7 +304,16 @@ class RoutingAttention(Module):
         directions = _core.empty(num_heads, clusters, head_dim, device=device, dtype=dtype).normal_(generator=generator)
         self.centroids = Buffer(_unit(directions))
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | KeyPadding | None = None,
+        query_padding_mask: Tensor | KeyPadding | None = None,
+    ) -> Tensor:
+        name = "RoutingAttention"
+        key, value, padding = prepared(name, query, key, value, key_padding_mask, True, dims=3, same=self.causal)
         y = routing_attention(
             query,
             key,
@@ -290,8 +323,12 @@ class RoutingAttention(Module):
             causal=self.causal,
             scale=self.scale,
             dropout_p=self.dropout if self.training else 0.0,
+            key_padding_mask=key_padding_mask,
+            query_padding_mask=query_padding_mask,
         )
         if self.training:
+            idle = padding if self.causal else padding_of(name, "query_padding_mask", query_padding_mask, query)
+            query = query if idle is None else query.masked_fill(idle.unsqueeze(-1), 0.0)
             self._follow([query] if self.causal else [query, key])
         return y
 

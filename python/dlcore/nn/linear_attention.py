@@ -20,7 +20,8 @@ from .. import _core
 from .._core import Tensor
 from .._tensor import finfo
 from . import init
-from ._operands import check_count, check_operands, check_scale, check_shape
+from ._operands import check_count, check_scale, check_shape, prepared
+from .attention import KeyPadding
 from .module import Module
 from .parameter import Buffer
 
@@ -40,6 +41,8 @@ def linear_attention(
     causal: bool = False,
     feature_map: Callable[[Tensor], Tensor] = elu_features,
     chunk: int = 64,
+    key_padding_mask: Tensor | KeyPadding | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
     """y_i = sum_j a_ij v_j / sum_j a_ij with a_ij = phi(q_i) . phi(k_j); causal: j <= i.
 
@@ -50,6 +53,9 @@ def linear_attention(
         causal: token i attends to tokens 0 ... i; the sums run from chunk to chunk.
         feature_map: phi, from (..., D) to (..., F), not negative. Default: elu(x) + 1.
         chunk: tokens that the causal form takes at once. Default: 64.
+        key_padding_mask: True for keys that no query attends to, (..., S) without the heads of key, bool, or for
+            (N, heads, S, D) `attention.KeyPadding`. Default: none.
+        enable_gqa: key and value may have fewer heads than query, a divisor. Default: False.
 
     Shapes: query (..., L, D), key (..., S, D), value (..., S, E) to (..., L, E); causal: L = S.
 
@@ -59,7 +65,7 @@ def linear_attention(
 
     Source: Katharopoulos, Vyas, Pappas, Fleuret: Transformers are RNNs, 2020.
     """
-    check_operands("linear_attention", query, key, value, same=causal)
+    key, value, padding = prepared("linear_attention", query, key, value, key_padding_mask, enable_gqa, same=causal)
     check_count("linear_attention", "chunk", chunk)
     if not callable(feature_map):
         raise TypeError(f"linear_attention: feature_map must be callable; got {type(feature_map).__name__}")
@@ -70,6 +76,7 @@ def linear_attention(
             f"linear_attention: feature_map must change the last dimension only; expected {tuple(query.shape[:-1])} "
             f"and features but got {got}"
         )
+    k = _without(k, padding)
     if not causal:
         return _whole(q, k, value)
     return _running(q, k, value, _core.zeros(key.shape[-2], dtype=key.dtype), chunk)
@@ -104,6 +111,8 @@ def performer_attention(
     causal: bool = False,
     scale: float | None = None,
     chunk: int = 64,
+    key_padding_mask: Tensor | KeyPadding | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
     """Linear attention with positive random features, an estimate of softmax(scale query key^T) value.
 
@@ -120,7 +129,7 @@ def performer_attention(
 
     Args:
         projection: w, (F, D), as `orthogonal_features` draws it.
-        causal, chunk: as in linear_attention.
+        causal, chunk, key_padding_mask, enable_gqa: as in linear_attention.
         scale: Default: 1 / sqrt(D).
 
     Shapes: query (..., L, D), key (..., S, D), value (..., S, E) to (..., L, E); causal: L = S.
@@ -131,16 +140,22 @@ def performer_attention(
 
     Source: Choromanski et al.: Rethinking attention with Performers, 2021 (FAVOR+).
     """
-    check_operands("performer_attention", query, key, value, same=causal)
+    key, value, padding = prepared("performer_attention", query, key, value, key_padding_mask, enable_gqa, same=causal)
     check_count("performer_attention", "chunk", chunk)
     root = check_scale("performer_attention", scale, query.shape[-1]) ** 0.5
     check_shape("performer_attention", "projection", projection, None, query.shape[-1])
     q, k = _exponents(query * root, projection), _exponents(key * root, projection)
+    k = _without(k, padding, finfo(k.dtype).min / 4)  # of no weight in the maximum
     q = (q - q.detach().amax(-1, keepdim=True)).exp()
     level = k.detach().amax(-1).cummax(-1).values
     level = level if causal else level[..., -1:]
-    k = (k - level.unsqueeze(-1)).exp()
+    k = _without((k - level.unsqueeze(-1)).exp(), padding)
     return _running(q, k, value, level, chunk) if causal else _whole(q, k, value)
+
+
+def _without(k: Tensor, padding: Tensor | None, value: float = 0.0) -> Tensor:
+    """Features (..., S, F) of keys, `value` where these are padding."""
+    return k if padding is None else k.masked_fill(padding.unsqueeze(-1), value)
 
 
 def _exponents(x: Tensor, w: Tensor) -> Tensor:
@@ -184,7 +199,7 @@ def _running(q: Tensor, k: Tensor, value: Tensor, level: Tensor, chunk: int) -> 
 
 
 class LinearAttention(Module):
-    """`linear_attention` as a module: called with query, key and value.
+    """`linear_attention` as a module: called with query, key, value, of as many or fewer heads, and key_padding_mask.
 
     Args:
         causal: token i attends to tokens 0 ... i. Default: False.
@@ -201,15 +216,26 @@ class LinearAttention(Module):
             raise TypeError(f"LinearAttention: feature_map must be callable; got {type(feature_map).__name__}")
         self.causal, self.feature_map, self.chunk = causal, feature_map, chunk
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        return linear_attention(query, key, value, causal=self.causal, feature_map=self.feature_map, chunk=self.chunk)
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | KeyPadding | None = None
+    ) -> Tensor:
+        return linear_attention(
+            query,
+            key,
+            value,
+            causal=self.causal,
+            feature_map=self.feature_map,
+            chunk=self.chunk,
+            key_padding_mask=key_padding_mask,
+            enable_gqa=True,
+        )
 
     def extra_repr(self) -> str:
         return f"causal={self.causal}, chunk={self.chunk}"
 
 
 class PerformerAttention(Module):
-    """`performer_attention` with directions of its own: called with query, key and value.
+    """`performer_attention` with directions of its own: called as `LinearAttention`.
 
     Args:
         head_dim: features of a query, D.
@@ -249,9 +275,19 @@ class PerformerAttention(Module):
         """Draw new directions."""
         self.projection.copy_(orthogonal_features(self.features, self.head_dim, generator, _core.float64))
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | KeyPadding | None = None
+    ) -> Tensor:
         return performer_attention(
-            query, key, value, self.projection, causal=self.causal, scale=self.scale, chunk=self.chunk
+            query,
+            key,
+            value,
+            self.projection,
+            causal=self.causal,
+            scale=self.scale,
+            chunk=self.chunk,
+            key_padding_mask=key_padding_mask,
+            enable_gqa=True,
         )
 
     def extra_repr(self) -> str:

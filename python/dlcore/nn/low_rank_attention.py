@@ -15,7 +15,8 @@ from .. import _core
 from .._core import Tensor
 from . import functional as F
 from . import init
-from ._operands import check_count, check_dropout, check_operands, check_scale, check_shape
+from ._operands import check_count, check_dropout, check_scale, check_shape, prepared
+from .attention import KeyPadding
 from .module import Module
 from .parameter import Parameter
 
@@ -29,6 +30,8 @@ def linformer_attention(
     *,
     scale: float | None = None,
     dropout_p: float = 0.0,
+    key_padding_mask: Tensor | KeyPadding | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
     """softmax(scale query (E key)^T) (F value): every query attends to the same R sums over the sequence.
 
@@ -39,6 +42,9 @@ def linformer_attention(
         value_projection: F, the same. Default: E.
         scale: Default: 1 / sqrt(D).
         dropout_p: probability with which a weight is zeroed. Default: 0.
+        key_padding_mask: True for keys that no query attends to, (..., S) without the heads of key, bool, or for
+            (N, heads, S, D) `attention.KeyPadding`. Default: none.
+        enable_gqa: key and value may have fewer heads than query, a divisor. Default: False.
 
     Shapes: query (..., heads, L, D), key (..., heads, S, D), value (..., heads, S, E) to (..., heads, L, E).
 
@@ -49,7 +55,7 @@ def linformer_attention(
     Source: Wang, Li, Khabsa, Fang, Ma: Linformer: self-attention with linear complexity, 2020.
     """
     name = "linformer_attention"
-    check_operands(name, query, key, value, dims=3)
+    key, value, _ = prepared(name, query, key, value, key_padding_mask, enable_gqa, dims=3)
     check_dropout(name, dropout_p)
     scale = check_scale(name, scale, query.shape[-1])
     value_projection = key_projection if value_projection is None else value_projection
@@ -72,6 +78,8 @@ def memory_compressed_attention(
     causal: bool = False,
     scale: float | None = None,
     dropout_p: float = 0.0,
+    key_padding_mask: Tensor | KeyPadding | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
     """Attention to convolved keys and values, of kernel and stride `factor`, so that there are S / factor of them.
 
@@ -84,6 +92,7 @@ def memory_compressed_attention(
         key_weight, value_weight: (factor D, D) and (factor E, E), for all heads, or (heads, ...).
         key_bias, value_bias: (1, D) and (1, E), for all heads, or (heads, ...). Default: none.
         causal, scale, dropout_p: as elsewhere; scale is by default 1 / sqrt(D).
+        key_padding_mask, enable_gqa: as in linformer_attention. Padding is zeros; blocks of padding alone are masked.
 
     Shapes: query (..., heads, L, D), key (..., heads, S, D), value (..., heads, S, E) to (..., heads, L, E); L = S if
     causal.
@@ -96,7 +105,7 @@ def memory_compressed_attention(
     2018.
     """
     name = "memory_compressed_attention"
-    check_operands(name, query, key, value, dims=3, same=causal)
+    key, value, padding = prepared(name, query, key, value, key_padding_mask, enable_gqa, dims=3, same=causal)
     check_dropout(name, dropout_p)
     scale = check_scale(name, scale, query.shape[-1])
     heads, depth, width = query.shape[-3], query.shape[-1], value.shape[-1]
@@ -109,14 +118,17 @@ def memory_compressed_attention(
             check_shape(name, argument, bias, 1, columns, heads)
     key = _compressed(key, key_weight, key_bias, factor)
     value = _compressed(value, value_weight, value_bias, factor)
+    inside = None if padding is None else ~_empty_blocks(padding, factor).unsqueeze(-2)  # (..., 1, 1, S / factor)
     if not causal:
-        return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout_p, scale=scale)
+        return F.scaled_dot_product_attention(query, key, value, inside, dropout_p, scale=scale)
     # Queries factor - 1 + a factor + r, for all r, attend to blocks 0 ... a: for each r plain causal attention.
     blocks = query.shape[-2] // factor
     late = query[..., factor - 1 :, :]
     rows = F.pad(late, (0, 0, 0, blocks * factor - late.shape[-2])).unflatten(-2, (blocks, factor)).transpose(-2, -3)
     key, value = (x[..., :blocks, :].unsqueeze(-3).expand(*rows.shape[:-2], -1, -1) for x in (key, value))
-    y = F.scaled_dot_product_attention(rows, key, value, dropout_p=dropout_p, is_causal=True, scale=scale)
+    if inside is not None:
+        inside = inside[..., :blocks].unsqueeze(-3) & _core.ones(blocks, blocks, dtype=_core.bool).tril()
+    y = F.scaled_dot_product_attention(rows, key, value, inside, dropout_p, is_causal=inside is None, scale=scale)
     y = y.transpose(-2, -3).flatten(-3, -2)[..., : late.shape[-2], :]
     return F.pad(y, (0, 0, query.shape[-2] - y.shape[-2], 0))
 
@@ -128,8 +140,14 @@ def _compressed(x: Tensor, weight: Tensor, bias: Tensor | None, factor: int) -> 
     return y if bias is None else y + bias
 
 
+def _empty_blocks(padding: Tensor, factor: int) -> Tensor:
+    """Which blocks of factor tokens are padding alone, (..., S) to (..., S / factor)."""
+    return F.pad(padding, (0, -padding.shape[-1] % factor), value=True).unflatten(-1, (-1, factor)).all(-1)
+
+
 class LinformerAttention(Module):
-    """`linformer_attention` with its projections: called with query, key and value.
+    """`linformer_attention` with its projections: called with query, key, value, of as many or fewer heads, and
+    key_padding_mask.
 
     Args:
         length: the most keys; of fewer, the projections' first columns are taken.
@@ -176,8 +194,10 @@ class LinformerAttention(Module):
         for weight in self.parameters():
             init.uniform_(weight, -bound, bound)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        check_operands("LinformerAttention", query, key, value, dims=3)
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | KeyPadding | None = None
+    ) -> Tensor:
+        key, value, _ = prepared("LinformerAttention", query, key, value, key_padding_mask, True, dims=3)
         keys = key.shape[-2]
         if keys > self.length:
             raise RuntimeError(f"LinformerAttention: key must have at most {self.length} tokens; got {keys}")
@@ -191,7 +211,7 @@ class LinformerAttention(Module):
 
 
 class MemoryCompressedAttention(Module):
-    """`memory_compressed_attention` with its convolutions: called with query, key and value.
+    """`memory_compressed_attention` with its convolutions: called as `LinformerAttention`.
 
     Args:
         num_heads: each has convolutions of its own.
@@ -241,7 +261,9 @@ class MemoryCompressedAttention(Module):
         for weight in self.parameters():
             init.uniform_(weight, -bound, bound)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | KeyPadding | None = None
+    ) -> Tensor:
         return memory_compressed_attention(
             query,
             key,
@@ -253,6 +275,8 @@ class MemoryCompressedAttention(Module):
             causal=self.causal,
             scale=self.scale,
             dropout_p=self.dropout if self.training else 0.0,
+            key_padding_mask=key_padding_mask,
+            enable_gqa=True,
         )
 
     def extra_repr(self) -> str:

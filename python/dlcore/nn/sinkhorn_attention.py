@@ -15,7 +15,8 @@ from .._core import Tensor
 from .._tensor import finfo
 from . import functional as F
 from . import init
-from ._operands import check_count, check_dropout, check_operands, check_scale, check_shape
+from ._operands import check_count, check_dropout, check_scale, check_shape, prepared
+from .attention import KeyPadding
 from .module import Module
 from .parameter import Parameter
 
@@ -30,6 +31,7 @@ def sinkhorn(
     gumbel: bool = False,
     causal: bool = False,
     generator: _core.Generator | None = None,
+    padding: Tensor | None = None,
 ) -> Tensor:
     """exp(scores / temperature), columns and rows divided in turn by their sums: nearly a doubly stochastic matrix.
 
@@ -43,6 +45,7 @@ def sinkhorn(
         temperature: Default: 1.
         gumbel: add noise -log(-log(u)), u from U(0, 1), to the scores. Default: False.
         generator: draws the noise. Default: the default one.
+        padding: True for blocks that are ordered apart from the others, (..., B), bool. Default: none.
 
     Shapes: (..., B, B) to the same. Cost: O(B^2 iterations) in time, and in memory for backward.
 
@@ -60,17 +63,23 @@ def sinkhorn(
             f"{scores.dtype}"
         )
     check_count("sinkhorn", "iterations", iterations, MOST_ITERATIONS)
+    if padding is not None and not (
+        isinstance(padding, Tensor) and padding.dtype == _core.bool and padding.shape[-1:] == scores.shape[-1:]
+    ):
+        raise RuntimeError(f"sinkhorn: padding must be bool, with {scores.shape[-1]} blocks in its last dimension")
     if not isinstance(temperature, (int, float)) or not 0 < temperature < float("inf"):
         raise ValueError(f"sinkhorn: temperature must be positive and finite; got {temperature!r}")
     if gumbel:  # -log(-log(u)), for -log(u) is from the exponential distribution
         scores = scores - _core.empty(scores.shape, dtype=scores.dtype).exponential_(generator=generator).log()
-    s = scores / temperature
+    s, never = scores / temperature, finfo(scores.dtype).min / 4
+    apart = None if padding is None else padding.unsqueeze(-1) != padding.unsqueeze(-2)
     if not causal:
+        s = s if apart is None else s.masked_fill(apart, never)
         for _ in range(iterations):
             s = s.log_softmax(-2).log_softmax(-1)
         return s.exp()
     excluded = _core.ones(*scores.shape[-2:], dtype=_core.bool).triu()
-    never = finfo(s.dtype).min / 4
+    excluded = excluded if apart is None else excluded | apart
     s = s.masked_fill(excluded, never)
     for _ in range(iterations):
         s = (s - s.logcumsumexp(-2)).masked_fill(excluded, never)
@@ -87,6 +96,8 @@ def sinkhorn_attention(
     causal: bool = False,
     scale: float | None = None,
     dropout_p: float = 0.0,
+    key_padding_mask: Tensor | KeyPadding | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
     """Attention of each block of tokens to itself and to one more, sum_t order_st block t.
 
@@ -97,7 +108,8 @@ def sinkhorn_attention(
 
     Args:
         order: (B, B), or (..., heads, B, B), as `sinkhorn` gives it; blocks are of S / B tokens.
-        causal, scale, dropout_p: as in routing_attention.
+        causal, scale, dropout_p, key_padding_mask, enable_gqa: as in routing_attention. Keys that are padding are zeros
+            in the sums over blocks, and a place of which the sum has nothing but padding is masked.
 
     Shapes: query (..., heads, S, D), key (..., heads, S, D), value (..., heads, S, E) to (..., heads, S, E).
 
@@ -108,7 +120,7 @@ def sinkhorn_attention(
     Source: as `sinkhorn`.
     """
     name = "sinkhorn_attention"
-    check_operands(name, query, key, value, dims=3, same=True)
+    key, value, padding = prepared(name, query, key, value, key_padding_mask, enable_gqa, dims=3, same=True)
     check_dropout(name, dropout_p)
     scale = check_scale(name, scale, query.shape[-1])
     length = query.shape[-2]
@@ -140,6 +152,11 @@ def sinkhorn_attention(
         x = cut(x)
         return _core.cat([(order @ x.flatten(-2)).unflatten(-1, x.shape[-2:]), x], -2)
 
+    if padding is not None:
+        own = (~padding).unflatten(-1, (blocks, size))
+        other = order @ own.to(order.dtype) > 0
+        inside = _core.cat([other, own.expand(other.shape)], -1).unsqueeze(-2)
+        mask = inside if mask is None else mask & inside
     y = F.scaled_dot_product_attention(
         cut(query), with_sorted(key), with_sorted(value), attn_mask=mask, dropout_p=dropout_p, scale=scale
     )
@@ -147,13 +164,14 @@ def sinkhorn_attention(
 
 
 class SinkhornAttention(Module):
-    """`sinkhorn_attention` with a learned order: called with query, key and value.
+    """`sinkhorn_attention` with a learned order: called with query, key, value, of as many or fewer heads, and
+    key_padding_mask.
 
         order = sinkhorn(scores),   scores_st = a_s^T W b_t / sqrt(D)
 
     where b_t is the mean of block t of the keys, and a_s that of block s of the queries, or in the causal form of
-    query 0 up to the first one of block s. (The paper's network has one output for each of a fixed number of blocks; W
-    fits any number.)
+    query 0 up to the first one of block s, of those that are no padding. Blocks of padding are ordered apart. (The
+    paper's network has one output for each of a fixed number of blocks; W fits any number.)
 
     Args:
         num_heads, head_dim: of queries and keys.
@@ -202,33 +220,53 @@ class SinkhornAttention(Module):
         bound = (3 / self.weight.shape[-1]) ** 0.5
         init.uniform_(self.weight, -bound, bound)
 
-    def order(self, query: Tensor, key: Tensor) -> Tensor:
-        """(..., heads, S / block, S / block)"""
+    def order(self, query: Tensor, key: Tensor, padding: Tensor | None = None) -> Tensor:
+        """(..., heads, S / block, S / block); padding (..., 1, S)."""
         heads, depth = self.weight.shape[:2]
         if query.shape[-2] % self.block:
             raise RuntimeError(
                 f"SinkhornAttention: query must have a multiple of {self.block} tokens; got {query.shape[-2]}"
             )
         check_shape("SinkhornAttention", "weight", self.weight, query.shape[-1], query.shape[-1], query.shape[-3])
+        inside = _core.ones(query.shape[-2], 1, dtype=query.dtype)
+        if padding is not None:
+            inside = inside.masked_fill(padding.unsqueeze(-1), 0.0)
+
+        def mean(x):
+            x, count = ((t * inside).unflatten(-2, (-1, self.block)).sum(-2) for t in (x, inside))
+            return x / count.clamp(min=1)
+
         if self.causal:
-            count = _core.arange(0, query.shape[-2], self.block, dtype=query.dtype).unsqueeze(-1) + 1
-            a = query.cumsum(-2)[..., :: self.block, :] / count
+            a, count = ((t * inside).cumsum(-2)[..., :: self.block, :] for t in (query, inside))
+            a = a / count.clamp(min=1)
         else:
-            a = query.unflatten(-2, (-1, self.block)).mean(-2)
-        b = key.unflatten(-2, (-1, self.block)).mean(-2)
+            a = mean(query)
+        b = mean(key)
         return sinkhorn(
             (a @ self.weight) @ b.mT * depth**-0.5,
             iterations=self.iterations,
             temperature=self.temperature,
             gumbel=self.gumbel and self.training,
             causal=self.causal,
+            padding=None if padding is None else padding.unflatten(-1, (-1, self.block)).all(-1),
         )
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        check_operands("SinkhornAttention", query, key, value, dims=3, same=True)
-        dropout = self.dropout if self.training else 0.0
-        order = self.order(query, key)
-        return sinkhorn_attention(query, key, value, order, causal=self.causal, scale=self.scale, dropout_p=dropout)
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | KeyPadding | None = None
+    ) -> Tensor:
+        key, value, padding = prepared(
+            "SinkhornAttention", query, key, value, key_padding_mask, True, dims=3, same=True
+        )
+        return sinkhorn_attention(
+            query,
+            key,
+            value,
+            self.order(query, key, padding),
+            causal=self.causal,
+            scale=self.scale,
+            dropout_p=self.dropout if self.training else 0.0,
+            key_padding_mask=key_padding_mask,
+        )
 
     def extra_repr(self) -> str:
         heads, depth, _ = self.weight.shape
