@@ -175,9 +175,10 @@ def test_what_a_subclass_says_otherwise():
 
 
 def test_scheduler_by_step_and_by_value():
-    class Plateau(lr_scheduler.LRScheduler):  # what ReduceLROnPlateau is to the trainer
+    class Plateau(lr_scheduler.ReduceLROnPlateau):
         def __init__(self, optimizer):
-            self.optimizer, self.seen = optimizer, []
+            super().__init__(optimizer)
+            self.seen = []
 
         def step(self, metrics, epoch=None):
             self.seen.append(metrics)
@@ -295,6 +296,68 @@ def test_resumed_is_unbroken(kind, tmp_path, monkeypatch):
         assert without_seconds(resumed.history) == without_seconds(whole.history)
         assert resumed.callbacks[1].rates == whole.callbacks[1].rates
         assert (folder / "best.safetensors").read_bytes() == (tmp_path / "whole" / "best.safetensors").read_bytes()
+
+
+OPTIMIZERS = {
+    "SGD": {"momentum": 0.9, "nesterov": True},
+    "Adagrad": {},
+    "RMSprop": {"momentum": 0.5, "centered": True},
+    "Adadelta": {},
+    "Adam": {"amsgrad": True},
+    "AdamW": {},
+    "Adamax": {},
+    "NAdam": {},
+    "RAdam": {},
+    "Lion": {},
+}
+SCHEDULERS = {
+    "LambdaLR": lambda o: lr_scheduler.LambdaLR(o, lambda step: 1 / (1 + step)),
+    "MultiplicativeLR": lambda o: lr_scheduler.MultiplicativeLR(o, lambda step: 0.9),
+    "StepLR": lambda o: lr_scheduler.StepLR(o, 2),
+    "MultiStepLR": lambda o: lr_scheduler.MultiStepLR(o, [2, 5]),
+    "ConstantLR": lambda o: lr_scheduler.ConstantLR(o, total_iters=4),
+    "LinearLR": lambda o: lr_scheduler.LinearLR(o, total_iters=6),
+    "PolynomialLR": lambda o: lr_scheduler.PolynomialLR(o, 20, 2.0),
+    "CosineAnnealingLR": lambda o: lr_scheduler.CosineAnnealingLR(o, 5),
+    "CosineAnnealingWarmRestarts": lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 3),
+    "CyclicLR": lambda o: lr_scheduler.CyclicLR(o, 0.001, 0.1, 3),
+    "OneCycleLR": lambda o: lr_scheduler.OneCycleLR(o, 0.1, 12),
+    "ReduceLROnPlateau": lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=0),
+    "SequentialLR": lambda o: lr_scheduler.SequentialLR(
+        o, [lr_scheduler.LinearLR(o, total_iters=4), lr_scheduler.ExponentialLR(o, 0.9)], [4]
+    ),
+    "ChainedScheduler": lambda o: lr_scheduler.ChainedScheduler(
+        [lr_scheduler.ConstantLR(o, 0.1, 4), lr_scheduler.ExponentialLR(o, 0.9)]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [*OPTIMIZERS, *SCHEDULERS])
+def test_resumed_with_every_optimizer_and_scheduler(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+
+    def made(*callbacks):
+        dlcore.manual_seed(1)
+        one = trainer(schedule=False, callbacks=callbacks, clip_grad_norm=1.0)
+        kind = name if name in OPTIMIZERS else "SGD"
+        one.optimizer = getattr(optim, kind)(one.model.parameters(), lr=0.05, **OPTIMIZERS[kind])
+        one.scheduler = SCHEDULERS.get(name, SCHEDULERS["StepLR"])(one.optimizer)
+        one.scheduler_interval = "epoch" if name == "ReduceLROnPlateau" else "step"
+        return one
+
+    def loader():
+        return DataLoader(data(), 4, shuffle=True, generator=dlcore.Generator().manual_seed(5))
+
+    whole = made()
+    whole.fit(loader(), epochs=2)
+    for stop in (2, 5, 7, 10):
+        broken = made(Checkpoint(tmp_path, every_n_batches=1), Interrupt(stop))
+        with pytest.raises(Interrupted):
+            broken.fit(loader(), epochs=2)
+        resumed = made()
+        resumed.fit(loader(), epochs=2, ckpt_path=tmp_path / "last.safetensors")
+        assert_same(weights(resumed), weights(whole))
+        assert resumed.learning_rates() == whole.learning_rates()
 
 
 def test_resumed_stays_stopped(tmp_path):
@@ -514,6 +577,7 @@ def test_errors():
     model = net()
     for options, error, message in [
         ({"model": 3}, TypeError, "model must be a Module, but got int"),
+        ({"optimizer": optim.LBFGS(model.parameters())}, ValueError, "but LBFGS computes them several times in a step"),
         ({"optimizer": "sgd"}, TypeError, "optimizer must be an Optimizer, but got str"),
         ({"metrics": [3]}, TypeError, "metrics must be Metrics"),
         (

@@ -73,6 +73,11 @@ class Trainer:
             raise TypeError(f"Trainer: model must be a Module, but got {type(model).__name__}")
         if optimizer is not None and not isinstance(optimizer, Optimizer):
             raise TypeError(f"Trainer: optimizer must be an Optimizer, but got {type(optimizer).__name__}")
+        if optimizer is not None and _needs_closure(optimizer):
+            raise ValueError(
+                "Trainer: optimizer must step by gradients that are there, but "
+                f"{type(optimizer).__name__} computes them several times in a step; call it in a loop of your own"
+            )
         if not isinstance(accumulate_grad_batches, int) or accumulate_grad_batches < 1:
             raise ValueError(
                 f"Trainer: accumulate_grad_batches must be a positive int, but got {accumulate_grad_batches!r}"
@@ -451,6 +456,11 @@ def _named(metrics) -> dict[str, Metric]:
     if not all(isinstance(name, str) and isinstance(each, Metric) for name, each in metrics.items()):
         raise TypeError(f"Trainer: metrics must be Metrics, but got {metrics}")
     return metrics
+
+
+def _needs_closure(optimizer: Optimizer) -> bool:
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    return closure is not None and closure.default is closure.empty
 
 
 def _has_tqdm() -> bool:

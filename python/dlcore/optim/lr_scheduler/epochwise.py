@@ -119,6 +119,13 @@ class MultiStepLR(LRScheduler):
         passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
         return [rate * self.gamma**passed for rate in self.base_lrs]
 
+    def state_dict(self) -> dict:
+        """As `LRScheduler.state_dict`, with the milestones as a plain dictionary, which can be saved."""
+        return {**super().state_dict(), "milestones": dict(self.milestones)}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        super().load_state_dict({**state_dict, "milestones": Counter(state_dict["milestones"])})
+
 
 class ConstantLR(LRScheduler):
     """lr = factor initial_lr for the first `total_iters` epochs, then initial_lr.
