@@ -31,7 +31,7 @@ CLEAN = (TypeError, ValueError, IndexError, RuntimeError, MemoryError, OverflowE
 CLEAN_IN_PYTHON = (*CLEAN, AttributeError, KeyError, AssertionError, StopIteration, OSError, ImportError)
 PYTHON = ("nn.", "optim.", "utils.", "datasets.", "models.", "metrics.", "linalg.", "train.")
 PYTHON += ("model_selection.", "transforms.", "diagnostics.")
-PYTHON += ("jit.", "profiler.", "distributions.")
+PYTHON += ("interop.", "jit.", "profiler.", "distributions.")
 SKIPPED = {"set_num_threads", "set_default_dtype", "set_printoptions"}  # they would change what the next calls mean
 
 
@@ -184,7 +184,16 @@ def public():
     out = {}
     places = ("", "nn.functional", "nn.init", "nn", "optim", "autograd", "utils.data", "datasets", "models.sequence")
     places = (*places, "linalg", "metrics", "metrics.functional", "models.classic", "transforms", "diagnostics")
-    places = (*places, "jit", "profiler", "distributions", "nn.utils", "optim.lr_scheduler", "optim.swa_utils")
+    places = (
+        *places,
+        "interop.torch",
+        "jit",
+        "profiler",
+        "distributions",
+        "nn.utils",
+        "optim.lr_scheduler",
+        "optim.swa_utils",
+    )
     for place in (*places, *MODULES):
         space = functools.reduce(getattr, filter(None, place.split(".")), d)
         for name in dir(space):
