@@ -115,17 +115,20 @@ class FewChannels {
   void add(int64_t i, int64_t j, int64_t count, int64_t first, int64_t end, const Slot& slot) const {
     using V = vec<T>;
     constexpr int64_t L = V::size;
-    const int64_t step = g_.stride_w * g_.c;
+    const int64_t step = g_.stride_w * g_.c, apart = ceil_div(ceil_div(run_, L) * L, step);
     for (int64_t u = 0; u < g_.kh; ++u) {
       const int64_t padded = i * g_.stride_h + u * g_.dilation_h, a = padded - g_.pad_h;
       if (a < first || a >= end) continue;
-      T* to = slot.ring + padded % ring_ * row_ + j * step;
-      const T* z = slot.z + u * run_;
-      for (int64_t p = 0; p < count; ++p, to += step, z += panels_ * W) {
-        int64_t e = 0;
-        for (; e + L <= run_; e += L) (V::load(to + e) + V::load(z + e)).store(to + e);
-        if (e < run_) (V::load(to + e, run_ - e) + V::load(z + e, run_ - e)).store(to + e, run_ - e);
-      }
+      T* row = slot.ring + padded % ring_ * row_ + j * step;
+      // Vectors at neighbouring positions overlap, and what was just written is slow to read: they take turns.
+      for (int64_t turn = 0; turn < apart; ++turn)
+        for (int64_t p = turn; p < count; p += apart) {
+          T* to = row + p * step;
+          const T* z = slot.z + p * panels_ * W + u * run_;
+          int64_t e = 0;
+          for (; e + L <= run_; e += L) (V::load(to + e) + V::load(z + e)).store(to + e);
+          if (e < run_) (V::load(to + e, run_ - e) + V::load(z + e, run_ - e)).store(to + e, run_ - e);
+        }
     }
   }
 
