@@ -1,4 +1,4 @@
-"""A convolution that is used again without a graph keeps its weights packed, and sees every change to them."""
+"""A layer that is used again without a graph keeps its weights packed, and sees every change to them."""
 
 import ctypes
 
@@ -15,6 +15,7 @@ def layers():
     yield "depthwise", nn.Conv2d(32, 32, 3, groups=32), (2, 32, 8, 9)
     yield "transposed", nn.ConvTranspose2d(32, 33, 3, stride=2), (2, 32, 6, 5)
     yield "1d", nn.Conv1d(32, 33, 3), (2, 32, 20)
+    yield "linear", nn.Linear(70, 65), (9, 70)
     reordered = nn.Conv2d(16, 33, 3)
     reordered.weight.data = reordered.weight.data.contiguous(memory_format=d.channels_last)
     yield "weights channels last", reordered, (2, 16, 9, 9)

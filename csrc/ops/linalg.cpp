@@ -1,5 +1,6 @@
 #include "core/allocator.h"
 #include "core/launch.h"
+#include "core/packed.h"
 #include "kernels/registry.h"
 #include "ops/internal.h"
 
@@ -43,8 +44,27 @@ struct Batches {
 
 struct Epilogue {
   Scalar alpha = 1, beta = 0;
-  Tensor bias;  // (n), contiguous
+  Tensor bias;          // (n), contiguous
+  bool keep_b = false;  // b may be multiplied again as it is: its panels are worth keeping
 };
+
+// The panels of b, a matrix, where they are kept (core/packed.h). Products of few rows or columns read b as it lies.
+struct PanelsKey {
+  const KernelTable* tier;
+  DType dtype;
+  int64_t n, k;
+  bool operator==(const PanelsKey&) const = default;
+};
+std::shared_ptr<const Workspace> kept_panels(const Tensor& b, const kernel::Gemm& g) {
+  constexpr int64_t few = 8, small = 1 << 12;
+  if (g.m < few || g.n < few || g.n * g.k < small || b.dim() != 2) return nullptr;
+  const KernelTable& table = kernels();
+  return kept_packed(b, true, PanelsKey{&table, g.dtype, g.n, g.k}, table.gemm_packed_b_size(g), [&](void* to) {
+    kernel::Gemm from = g;
+    from.b = b.raw_data();
+    table.gemm_pack_b(from, to);
+  });
+}
 
 // c (..., m, n) = alpha a (..., m, k) b (..., k, n) + beta c + bias; the batch dimensions of a and b broadcast to those
 // of c.
@@ -74,6 +94,8 @@ void product(const char* op, const Tensor& c, const Tensor& a, const Tensor& b, 
   g.a_batch = batches.a[outer];
   g.b_batch = batches.b[outer];
   g.c_batch = batches.c[outer];
+  const auto panels = e.keep_b ? kept_panels(b, first) : nullptr;
+  first.b_packed = panels != nullptr;
 
   const double elements = static_cast<double>(z.numel);
   const Cost cost{static_cast<double>(item) * (elements + static_cast<double>(x.numel + y.numel)),
@@ -85,7 +107,7 @@ void product(const char* op, const Tensor& c, const Tensor& a, const Tensor& b, 
     int64_t oa = 0, ob = 0, oc = 0;
     for (;;) {
       first.a = x.data() + oa * item;
-      first.b = y.data() + ob * item;
+      first.b = panels ? static_cast<const char*>(panels->data()) : y.data() + ob * item;
       first.c = z.data() + oc * item;
       if (integers)
         kernels().gemm_int64(g);
@@ -301,15 +323,17 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
   sizes[sizes.size() - 1] = out;
   const int64_t rows = checked_numel("linear", IntSpan(x.sizes().data(), static_cast<size_t>(x.dim() - 1)));
   Tensor y = new_tensor(sizes, dtype);
+  const bool graph = needs_graph(x, w, bias);
   {
     NoGrad no_grad;
     const Tensor x2 = x.dim() == 2 ? x : reshape(x, {rows, features});
     Epilogue e;
     if (bias.defined()) e.bias = contiguous(bias);
+    e.keep_b = !graph;
     product("linear", y.dim() == 2 ? y : alias(y, {rows, out}, {out, 1}, 0), x2,
             alias(w, {features, out}, {w.strides()[1], w.strides()[0]}, w.storage_offset()), e);
   }
-  if (needs_graph(x, w, bias))
+  if (graph)
     record("linear", y, {x, w, bias}, [x = Saved(x), w = Saved(w), rows](Gradients& g) {
       // dx = dy w,  dw = dy^T x,  dbias = sum over the rows of dy
       const int64_t out = w().sizes()[0], features = w().sizes()[1];
