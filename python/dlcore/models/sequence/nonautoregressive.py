@@ -17,7 +17,8 @@ class NonAutoregressiveTranslator(EncoderDecoder):
         p(T | x) = softmax(W_l mean_j h_j + b_l)        p(y_t | x, T) = softmax(W_o d_t + b_o) for each t by itself
 
     with h the encoder's results and d the decoder's, which attends to all positions below T. Its input at t is the
-    embedding of source token floor(t S / T) plus a learned vector, or, where y_t is known, the embedding of y_t.
+    embedding of source token floor(t S / T) plus that of y_t where it is known, and a learned vector where it is not.
+    (The copies of the source stay where tokens become known, for the other tokens are predicted from them too.)
 
     With iterations > 1 the first answer is refined: in iteration i of I the T (I - i) / I tokens of the least
     probability are forgotten and predicted again from the others. Training hides all tokens where iterations are 1,
@@ -71,7 +72,7 @@ class NonAutoregressiveTranslator(EncoderDecoder):
         places = _core.arange(target.shape[1]) * state["lengths"].unsqueeze(1) // target_lengths.unsqueeze(1)
         copies = self.source_embedding(source.gather(1, places.clamp(max=source.shape[1] - 1))) * self.scale
         shown = self.target_embedding(target) * self.scale
-        x = _core.where(known.unsqueeze(2), shown, copies + self.hidden * self.scale)
+        x = copies + _core.where(known.unsqueeze(2), shown, self.hidden * self.scale)
         return self._decode(self.positions(x), state, KeyPadding(target_lengths))
 
     def forward(
