@@ -21,10 +21,12 @@ DLCORE_INLINE void each_pair(const Pool2d& g, const F& use) {
   const int64_t rows = g.planes * g.oh, oh = g.h == g.kh * g.oh ? rows : g.oh, step = g.kh * g.w;
   const int64_t tail = g.ow % N, whole = g.ow - tail;
   parallel_for(rows, most(1, kGrainWork / (2 * step)), [&](int64_t begin, int64_t end) {
+    int64_t from = begin / oh * g.h * g.w + begin % oh * step, left = oh - begin % oh;
     for (int64_t r = begin; r < end; ++r) {
-      const int64_t from = r / oh * g.h * g.w + r % oh * step;
       for (int64_t j = 0; j < whole; j += N) use(from + 2 * j, r * g.ow + j, N);
       if (tail) use(from + 2 * whole, r * g.ow + whole, tail);
+      from += step;
+      if (--left == 0) from += g.h * g.w - oh * step, left = oh;
     }
   });
 }
