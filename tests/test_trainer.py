@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+import subprocess
 import sys
 import types
 
@@ -296,6 +297,53 @@ def test_resumed_is_unbroken(kind, tmp_path, monkeypatch):
         assert without_seconds(resumed.history) == without_seconds(whole.history)
         assert resumed.callbacks[1].rates == whole.callbacks[1].rates
         assert (folder / "best.safetensors").read_bytes() == (tmp_path / "whole" / "best.safetensors").read_bytes()
+
+
+PROGRAM = """
+import os, sys
+import dlcore
+from dlcore import nn, optim
+from dlcore.nn import functional as F
+from dlcore.train import Callback, Checkpoint, Trainer
+from dlcore.utils.data import DataLoader, TensorDataset
+
+class Report(Callback):
+    def on_batch_end(self, trainer):
+        print(trainer.epoch, trainer.batch, flush=True)
+
+dlcore.manual_seed(0)
+x = dlcore.randn(40, 5)
+model = nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+optimizer = optim.AdamW(model.parameters(), lr=0.01)
+folder, last = sys.argv[1], os.path.join(sys.argv[1], "last.safetensors")
+callbacks = [Report(), Checkpoint(folder, every_n_batches=1)]
+trainer = Trainer(model, optimizer, F.mse_loss, callbacks=callbacks, accumulate_grad_batches=2, seed=1, progress=False)
+loader = DataLoader(TensorDataset(x, x.sum(1, keepdim=True)), 4, shuffle=True)
+trainer.fit(loader, epochs=4, ckpt_path=last if os.path.exists(last) else None)
+dlcore.save(model.state_dict(), os.path.join(folder, "model.safetensors"))
+"""
+
+
+def test_killed_processes(tmp_path):
+    """Killed somewhere about the saving of a checkpoint, again and again, a training ends with the same bits."""
+
+    def start(folder):
+        folder.mkdir(exist_ok=True)
+        command = [sys.executable, "-c", PROGRAM, str(folder)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    whole = start(tmp_path / "whole")
+    assert len(whole.communicate(timeout=100)[0].splitlines()) == 40
+    for batches in (7, 11):
+        killed = start(tmp_path / "killed")
+        for _ in range(batches):
+            assert killed.stdout.readline()
+        killed.kill()
+        killed.communicate()
+    last = start(tmp_path / "killed")
+    assert len(last.communicate(timeout=100)[0].splitlines()) < 40 and last.returncode == 0
+    contents = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "killed")]
+    assert contents[0] == contents[1]
 
 
 OPTIMIZERS = {

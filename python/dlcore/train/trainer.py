@@ -7,13 +7,15 @@ import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from .. import _core, nn
+from .. import nn
 from .._core import Tensor
+from ..autograd import no_grad
 from ..metrics import Mean, Metric
 from ..optim import Optimizer
 from ..serialization import load, save
 from .callbacks import Callback, Checkpoint, ProgressBar
 from .history import History
+from .outputs import joined, named, value_of
 from .state import evaluating, random_state, seed_all, set_random_state
 
 
@@ -88,7 +90,7 @@ class Trainer:
         if scheduler_interval not in ("epoch", "step"):
             raise ValueError(f"Trainer: scheduler_interval must be epoch or step, but got {scheduler_interval}")
         self.model, self.optimizer, self.loss, self.scheduler = model, optimizer, loss, scheduler
-        self.metrics = _named(metrics)
+        self.metrics = named(metrics)
         self.callbacks = list(callbacks)
         if not all(isinstance(each, Callback) for each in self.callbacks):
             raise TypeError(f"Trainer: callbacks must be Callbacks, but got {self.callbacks}")
@@ -197,7 +199,7 @@ class Trainer:
         if self._group:
             self._step()
         self.logs = {"epoch": self.epoch + 1, "lr": self.learning_rates()[0], "loss": self.running_loss}
-        measured = {name: _value(metric) for name, metric in self.metrics.items()}
+        measured = {name: value_of(metric) for name, metric in self.metrics.items()}
         if validation_loader is not None:
             measured |= {f"val_{name}": value for name, value in self.evaluate(validation_loader).items()}
         self.logs |= {name: value for name, value in measured.items() if isinstance(value, (int, float))}
@@ -239,8 +241,9 @@ class Trainer:
         (loss if self.accumulate_grad_batches == 1 else loss * count).backward()
         for mean in (self._mean_loss, self._group_loss):
             mean.update(loss.item(), count)
-        for metric in self.metrics.values():
-            metric.update(_detached(output), target)
+        with no_grad():
+            for metric in self.metrics.values():
+                metric.update(output, target)
         self._group, self.batch = self._group + 1, self.batch + 1
         if self._group == self.accumulate_grad_batches:
             self._step()
@@ -257,7 +260,7 @@ class Trainer:
         if self.clip_grad_value is not None:
             nn.utils.clip_grad_value_(parameters, self.clip_grad_value)
         self.optimizer.step()
-        self.step_loss, self._group = _value(self._group_loss), 0
+        self.step_loss, self._group = value_of(self._group_loss), 0
         self._group_loss.reset()
         self.global_step += 1
         self._tell("on_step")
@@ -290,7 +293,7 @@ class Trainer:
 
     @property
     def running_loss(self) -> float:
-        return _value(self._mean_loss)
+        return value_of(self._mean_loss)
 
     def learning_rates(self) -> list[float]:
         """The learning rates of the optimizer's groups."""
@@ -327,7 +330,7 @@ class Trainer:
                     metric.update(output, target)
         if not mean.weight:
             raise ValueError("Trainer.evaluate: loader must give batches, but gave none")
-        return {"loss": _value(mean), **{name: _value(metric) for name, metric in metrics.items()}}
+        return {"loss": value_of(mean), **{name: value_of(metric) for name, metric in metrics.items()}}
 
     def predict(self, loader: Iterable):
         """The outputs for the batches of a loader, joined along their first dimension, in evaluation mode and without
@@ -340,7 +343,7 @@ class Trainer:
             outputs = [self.forward(*self.split(batch)[0]) for batch in loader]
         if not outputs:
             raise ValueError("Trainer.predict: loader must give batches, but gave none")
-        return _joined(outputs)
+        return joined(outputs)
 
     # --- saving and resuming
 
@@ -440,24 +443,6 @@ _STATE = {
 }
 
 
-def _named(metrics) -> dict[str, Metric]:
-    """Metrics by their names: those given, or of the classes: MeanSquaredError is mean_squared_error."""
-    if metrics is None:
-        return {}
-    if isinstance(metrics, Metric):
-        metrics = [metrics]
-    if not isinstance(metrics, dict):
-        names = ["".join(f"_{c.lower()}" if c.isupper() else c for c in type(each).__name__)[1:] for each in metrics]
-        if len(set(names)) != len(names):
-            raise ValueError(
-                f"Trainer: metrics must have different names, but got {', '.join(names)}; give a dictionary"
-            )
-        metrics = dict(zip(names, metrics))
-    if not all(isinstance(name, str) and isinstance(each, Metric) for name, each in metrics.items()):
-        raise TypeError(f"Trainer: metrics must be Metrics, but got {metrics}")
-    return metrics
-
-
 def _needs_closure(optimizer: Optimizer) -> bool:
     closure = inspect.signature(optimizer.step).parameters.get("closure")
     return closure is not None and closure.default is closure.empty
@@ -467,27 +452,3 @@ def _has_tqdm() -> bool:
     import importlib.util
 
     return importlib.util.find_spec("tqdm") is not None
-
-
-def _value(metric: Metric):
-    """What a metric gives, as a number where it is one."""
-    value = metric.compute()
-    return value.item() if value.numel() == 1 else value.tolist()
-
-
-def _detached(output):
-    if isinstance(output, Tensor):
-        return output.detach()
-    return type(output)(map(_detached, output)) if type(output) in (tuple, list) else output
-
-
-def _joined(outputs: list):
-    """Outputs of batches as one: tensors end to end, tuples, lists and dictionaries entry by entry."""
-    first = outputs[0]
-    if isinstance(first, Tensor):
-        return _core.cat([each.reshape(1) if each.dim() == 0 else each for each in outputs])
-    if isinstance(first, (tuple, list)):
-        return tuple(_joined(list(each)) for each in zip(*outputs))
-    if isinstance(first, dict):
-        return {key: _joined([each[key] for each in outputs]) for key in first}
-    raise TypeError(f"Trainer.predict: an output must be made of tensors, but got {type(first).__name__}")
