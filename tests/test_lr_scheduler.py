@@ -162,6 +162,26 @@ def test_a_rate_that_is_a_tensor_changes_in_place():
     assert schedule.get_last_lr()[0] is not rate
 
 
+@pytest.mark.parametrize(("make", "formula"), CLOSED_FORMS)
+def test_going_on_from_a_file(make, formula, tmp_path):
+    """What is saved half-way leads to the same rates as going on."""
+    optimizers = [optim.SGD([parameter(1.0)], lr=1.0) for _ in range(2)]
+    schedules = [make(optimizer) for optimizer in optimizers]
+    for _ in range(5):
+        optimizers[0].step()
+        schedules[0].step()
+    dlcore.save({"optimizer": optimizers[0].state_dict(), "schedule": schedules[0].state_dict()}, tmp_path / "state")
+    saved = dlcore.load(tmp_path / "state")
+    optimizers[1].load_state_dict(saved["optimizer"])
+    schedules[1].load_state_dict(saved["schedule"])
+    for epoch in range(5, 12):
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            assert schedule.get_last_lr() == pytest.approx([formula(epoch)], abs=1e-12)
+            optimizer.step()
+            schedule.step()
+    assert schedules[0].get_last_lr() == schedules[1].get_last_lr()
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [

@@ -221,6 +221,37 @@ def test_errors(make, message):
         make([parameter(1.0)])
 
 
+@pytest.mark.parametrize(
+    "name", ["SGD", "Adam", "Adagrad", "RMSprop", "Adadelta", "Adamax", "NAdam", "RAdam", "Lion", "Muon", "LBFGS"]
+)
+def test_going_on_from_a_file(name, tmp_path):
+    options = {"momentum": 0.9} if name == "SGD" else {"max_iter": 3} if name == "LBFGS" else {}
+    params = [dlcore.ones(2, 3, requires_grad=True) for _ in range(2)]
+    optimizers = [getattr(optim, name)([p], **options) for p in params]
+    scale = dlcore.tensor([[1.0, 2.0, 3.0], [0.5, 0.1, 7.0]])
+
+    def step(i):
+        def closure():
+            params[i].grad = None
+            loss = (scale * (params[i] - 3) ** 4).sum()
+            loss.backward()
+            return loss
+
+        optimizers[i].step(closure)
+
+    for _ in range(3):
+        step(0)
+    dlcore.save({"p": params[0].detach(), "optimizer": optimizers[0].state_dict()}, tmp_path / "state")
+    saved = dlcore.load(tmp_path / "state")
+    with dlcore.no_grad():
+        params[1].copy_(saved["p"])
+    optimizers[1].load_state_dict(saved["optimizer"])
+    for _ in range(3):
+        step(0)
+        step(1)
+    assert params[0].tolist() == params[1].tolist() != dlcore.ones(2, 3).tolist()
+
+
 # --- LBFGS
 
 

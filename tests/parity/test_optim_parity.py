@@ -1,6 +1,8 @@
-"""50 steps of every optimizer, and every schedule, next to PyTorch's."""
+"""50 steps of every optimizer, every schedule, averages of weights: next to PyTorch's."""
 
 import copy
+import inspect
+from contextlib import nullcontext as nothing
 
 import numpy as np
 import pytest
@@ -327,3 +329,101 @@ def test_plateau(options):
         return result
 
     assert run(dlcore) == run(torch)
+
+
+def public(module):
+    return [name for name in module.__all__ if inspect.isclass(getattr(module, name))]
+
+
+def arguments(kind):
+    """Names, defaults, and which are by keyword only."""
+    return [(p.name, p.default, p.kind) for p in inspect.signature(kind.__init__).parameters.values()]
+
+
+def test_names_and_arguments():
+    elsewhere = {"ASGD", "Adafactor", "Rprop", "SparseAdam"}
+    for ours, theirs, names in (
+        (dlcore.optim, torch.optim, {*public(torch.optim)} - elsewhere),
+        (dlcore.optim.lr_scheduler, torch.optim.lr_scheduler, {*public(torch.optim.lr_scheduler)}),
+        (dlcore.optim.swa_utils, torch.optim.swa_utils, {*public(torch.optim.swa_utils)}),
+    ):
+        assert len(names) > 1
+        for name in names:
+            if name != "Optimizer":
+                assert arguments(getattr(ours, name)) == arguments(getattr(theirs, name)), name
+    for name in ("clip_grad_norm_", "clip_grad_value_", "get_total_norm", "clip_grads_with_norm_"):
+        assert inspect.signature(getattr(dlcore.nn.utils, name)).parameters.keys() == (
+            inspect.signature(getattr(torch.nn.utils, name)).parameters.keys()
+        )
+
+
+@pytest.mark.parametrize("use_buffers", [False, True])
+@pytest.mark.parametrize("kind", ["get_swa_avg_fn", "get_swa_multi_avg_fn", "get_ema_avg_fn", "get_ema_multi_avg_fn"])
+def test_averages_of_weights(kind, use_buffers):
+    if kind == "get_swa_multi_avg_fn" and use_buffers:
+        pytest.skip("PyTorch cannot divide the count of batches")
+
+    def run(library):
+        rng = np.random.default_rng(2)
+        layer = library.nn.BatchNorm1d(3)
+        average = getattr(library.optim.swa_utils, kind)()
+        averaged = library.optim.swa_utils.AveragedModel(
+            layer, **{"multi_avg_fn" if "multi" in kind else "avg_fn": average}, use_buffers=use_buffers
+        )
+        for _ in range(6):
+            with library.no_grad():
+                for each in (layer.weight, layer.running_mean):
+                    each.copy_(library.tensor(rng.normal(size=3).astype("float32")))
+            averaged.update_parameters(layer)
+        return {name: value.numpy() for name, value in averaged.state_dict().items()}
+
+    ours, theirs = run(dlcore), run(torch)
+    assert list(ours) == list(theirs)
+    for name in ours:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=0, atol=32 * 2**-24)
+
+
+@pytest.mark.parametrize("strategy", ["cos", "linear"])
+@pytest.mark.parametrize("epochs", [0, 1, 9])
+def test_swalr(strategy, epochs):
+    def run(library):
+        optimizer = optimizer_of(library)
+        first = library.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+        last = library.optim.swa_utils.SWALR(optimizer, [0.05, 0.1], epochs, strategy)
+        result = []
+        for epoch in range(20):
+            optimizer.step()
+            (first if epoch < 6 else last).step()
+            result.append([group["lr"] for group in optimizer.param_groups])
+        return result
+
+    assert run(dlcore) == run(torch)
+
+
+@pytest.mark.parametrize("name", ["weight_norm", "spectral_norm"])
+def test_norms_of_weights(name):
+    rng = np.random.default_rng(4)
+    values = {key: rng.normal(size=shape) for key, shape in (("weight", (4, 3)), ("bias", (4,)))}
+    x, u, v = rng.normal(size=(5, 3)), rng.normal(size=4), rng.normal(size=3)
+
+    def run(library):
+        layer = library.nn.Linear(3, 4).double()
+        layer.load_state_dict({key: library.tensor(value) for key, value in values.items()})
+        with pytest.warns(FutureWarning) if library is torch and name == "weight_norm" else nothing():
+            getattr(library.nn.utils, name)(layer)
+        if name == "spectral_norm":
+            layer.weight_u.copy_(library.tensor(u))
+            layer.weight_v.copy_(library.tensor(v))
+        for _ in range(3):
+            layer.zero_grad()
+            layer(library.tensor(x)).square().sum().backward()
+        grads = {key: parameter.grad.numpy() for key, parameter in layer.named_parameters()}
+        return {
+            **{key: value.numpy() for key, value in layer.state_dict().items()},
+            **{"d" + k: g for k, g in grads.items()},
+        }
+
+    ours, theirs = run(dlcore), run(torch)
+    assert ours.keys() == theirs.keys()
+    for key in ours:
+        np.testing.assert_allclose(ours[key], theirs[key], rtol=1e-12, atol=1e-12, err_msg=key)
