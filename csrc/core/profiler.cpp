@@ -5,7 +5,9 @@
 #include <chrono>
 #include <map>
 #include <mutex>
+#include <new>
 #include <tuple>
+#include <utility>
 
 #include "core/check.h"
 
@@ -30,7 +32,7 @@ struct Recorder {
   std::mutex mutex;
   Profile profile;
   std::map<std::tuple<std::string, ProfileKind, bool>, uint32_t> index;  // into the totals
-  int64_t start = 0;
+  std::atomic<int64_t> start{0};
   size_t limit = 0;
 
   uint32_t total_of(std::string name, ProfileKind kind, bool backward) {
@@ -43,23 +45,27 @@ struct Recorder {
     return i;
   }
 
-  void add(std::string name, ProfileKind kind, Cost cost, int64_t began, int64_t allocated) {
+  void add(const char* name, ProfileKind kind, Cost cost, int64_t began, int64_t allocated) {
     const int64_t now = profile_clock();
     const bool backward = nodes_running > 0 && kind != ProfileKind::Block;
     std::lock_guard lock(mutex);
     // What began before the profile did, or ended after it, is not part of it.
     if (!profiling.load(std::memory_order_relaxed) || began < start) return;
-    const uint32_t i = total_of(std::move(name), kind, backward);
-    ProfileTotal& t = profile.totals[i];
-    ++t.calls;
-    t.nanoseconds += now - began;
-    t.allocated += allocated;
-    t.cost.bytes += cost.bytes;
-    t.cost.flops += cost.flops;
-    if (profile.events.size() < limit)
-      profile.events.push_back({i, this_thread, began - start, now - began, cost, allocated});
-    else
-      ++profile.dropped;
+    try {
+      const uint32_t i = total_of(name, kind, backward);
+      ProfileTotal& t = profile.totals[i];
+      ++t.calls;
+      t.nanoseconds += now - began;
+      t.allocated += allocated;
+      t.cost.bytes += cost.bytes;
+      t.cost.flops += cost.flops;
+      if (profile.events.size() < limit) {
+        profile.events.push_back({i, this_thread, began - start, now - began, cost, allocated});
+        return;
+      }
+    } catch (const std::bad_alloc&) {  // a profile is no reason to fail
+    }
+    ++profile.dropped;
   }
 
   static constexpr const char* kOthers = "(others)";
@@ -73,8 +79,8 @@ const bool renewed_in_children = pthread_atfork(nullptr, nullptr, [] {
                                  }) == 0;
 
 int64_t& allocated_in_this_profile() {
-  if (allocated_in != recorder->start) {
-    allocated_in = recorder->start;
+  if (const int64_t start = recorder->start; allocated_in != start) {
+    allocated_in = start;
     allocated_so_far = 0;
   }
   return allocated_so_far;
@@ -105,7 +111,9 @@ void profile_kernel(const char* op, Cost cost, int64_t start) {
   recorder->add(op, ProfileKind::Kernel, cost, start, std::exchange(allocated_in_this_profile(), 0));
 }
 
-void profile_block(const std::string& name, int64_t start) { recorder->add(name, ProfileKind::Block, {}, start, 0); }
+void profile_block(const std::string& name, int64_t start) {
+  recorder->add(name.c_str(), ProfileKind::Block, {}, start, 0);
+}
 
 void profile_allocation(int64_t bytes) { allocated_in_this_profile() += bytes; }
 

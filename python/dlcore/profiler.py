@@ -272,7 +272,7 @@ class profile:
         wall, _, totals, _ = self._taken()
         averages = Averages()
         for name, kind, backward, calls, nanoseconds, moved, flops, allocated in totals:
-            if kind != "node":
+            if kind != "node" and calls:
                 time = 1e-9 * nanoseconds
                 averages.append(Average(name, kind, backward, calls, time, time / wall, moved, flops, allocated))
         return averages
