@@ -1,6 +1,6 @@
 #include "autograd/node.h"
 #include "core/launch.h"
-#include "ops/internal.h"
+#include "ops/sparse_rows.h"
 
 namespace dlcore {
 
@@ -17,6 +17,7 @@ namespace {
 bool has_nan(const Tensor& x) {
   if (!x.defined() || !is_floating(x.dtype())) return false;
   NoGrad no_grad;
+  if (const Rows rows = rows_of(x)) return has_nan(rows->values);
   return any(ne(x, x)).item().to_bool();
 }
 

@@ -7,7 +7,7 @@
 
 #include "autograd/node.h"
 #include "core/profiler.h"
-#include "ops/internal.h"
+#include "ops/sparse_rows.h"
 
 // Backward: nodes run in reverse order of their creation, which is a topological order, so a heap keyed by the sequence
 // number is all the scheduling there is. No recursion: a graph may be a million nodes deep.
@@ -25,7 +25,7 @@ struct Accumulator {
     } else if (owned && !requires_grad(g) && !requires_grad(sum)) {
       add_into(sum, g);
     } else {
-      sum = dlcore::add(sum, g, 1);
+      sum = is_sparse(sum) || is_sparse(g) ? add_rows(sum, g) : dlcore::add(sum, g, 1);
       owned = !requires_grad(sum);
     }
   }
@@ -68,9 +68,13 @@ void accumulate_grad(TensorImpl& leaf, const Tensor& g, bool create_graph) {
   }
   // The gradient becomes the leaf's own where nobody else holds it and it has the leaf's order in memory.
   const TensorImpl& d = *g.impl();
-  const bool ours = d.refs.load() == 1 && d.storage.unique();
+  const Rows rows = rows_of(g);
+  const bool ours = d.refs.load() == 1 && d.storage.unique() && (!rows || rows->values.impl()->storage.unique());
   const bool same_order = d.contiguous ? leaf.contiguous : d.strides == leaf.strides;
-  leaf.grad = ours && same_order ? g : clone_like(g, dense_strides_like(leaf));
+  if (same_order && (ours || rows))
+    leaf.grad = ours ? g : clone(g);
+  else
+    leaf.grad = clone_like(g, dense_strides_like(leaf));
 }
 
 class Run {

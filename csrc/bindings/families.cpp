@@ -20,6 +20,7 @@ void bind_creation(Ops& ops);
 void bind_random(Ops& ops);
 void bind_rnn(Ops& ops);
 void bind_shape(Ops& ops);
+void bind_sparse(Ops& ops);
 
 void bind_families(Ops& ops) {
   bind_linalg(ops);
@@ -39,6 +40,7 @@ void bind_families(Ops& ops) {
   bind_random(ops);
   bind_rnn(ops);
   bind_shape(ops);
+  bind_sparse(ops);
 }
 
 }  // namespace dlcore::bindings

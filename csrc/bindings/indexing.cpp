@@ -189,8 +189,7 @@ void bind_indexing(Ops& ops) {
   ops.function<[](const Tensor& weight, const Tensor& indices, int64_t padding_idx, bool scale_grad_by_freq,
                   bool sparse) {
     DLCORE_CHECK(!scale_grad_by_freq, NotImplementedError, "embedding: scale_grad_by_freq is not there");
-    check_dense("embedding", sparse);
-    return embedding(indices, weight, padding_idx < 0 ? std::nullopt : std::optional(padding_idx));
+    return embedding(indices, weight, padding_idx < 0 ? std::nullopt : std::optional(padding_idx), sparse);
   }>("embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) "
      "-> Tensor");
 

@@ -3,6 +3,7 @@
 #include "autograd/node.h"
 #include "bindings/op.h"
 #include "core/tensor_impl.h"
+#include "dlcore/ops/sparse.h"
 #include "ops/internal.h"
 
 namespace dlcore::bindings {
@@ -308,10 +309,12 @@ PyGetSetDef getset[] = {
      nullptr, nullptr},
     {"is_cpu", get<[](const Tensor& t) { return PyBool_FromLong(t.device().type == DeviceType::CPU); }>, nullptr,
      nullptr, nullptr},
-    {"layout", [](PyObject*, void*) { return PyUnicode_InternFromString("strided"); }, nullptr, nullptr, nullptr},
+    {"layout", get<[](const Tensor& t) { return PyUnicode_InternFromString(is_sparse(t) ? "sparse_coo" : "strided"); }>,
+     nullptr, nullptr, nullptr},
     {"output_nr", get<[](const Tensor& t) { return PyLong_FromLongLong(gradient_edge(t).index); }>, nullptr, nullptr,
      nullptr},
-    {"is_sparse", get<[](const Tensor&) { return PyBool_FromLong(0); }>, nullptr, nullptr, nullptr},
+    {"is_sparse", get<[](const Tensor& t) { return PyBool_FromLong(is_sparse(t)); }>, nullptr,
+     "Whether only some rows are known to be other than zero, and no element was made yet.", nullptr},
     {"_version", get<[](const Tensor& t) { return PyLong_FromUnsignedLongLong(t.impl()->version()); }>, nullptr,
      nullptr, nullptr},
     {"_base", get<[](const Tensor& t) { return wrap(t.impl()->base); }>, nullptr, nullptr, nullptr},

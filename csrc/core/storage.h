@@ -10,10 +10,11 @@
 namespace dlcore {
 
 struct PackedForm;  // core/packed.h
+struct SparseRows;  // ops/sparse_rows.h
 
 // A block of memory that tensors share, and the count of in-place writes to it.
 struct DLCORE_API Storage : RefCounted {
-  void* data = nullptr;
+  void* data = nullptr;  // null also while only `rows` are known: elements() makes it
   int64_t bytes = 0;
   Device device;
   std::atomic<uint64_t> version{0};
@@ -22,7 +23,14 @@ struct DLCORE_API Storage : RefCounted {
   bool read_only = false;                  // memory of somebody who must not see writes (a read-only numpy array)
   std::function<void()> release;           // frees memory that is not ours; empty for our own
   std::atomic<std::shared_ptr<const PackedForm>> packed;
+  std::atomic<std::shared_ptr<const SparseRows>> rows;  // what the elements are, as long as nobody has looked at them
 
+  // The memory, with its elements in it.
+  void* elements() {
+    void* p = std::atomic_ref(data).load(std::memory_order_acquire);
+    return p ? p : make_elements();
+  }
+  void* make_elements();  // ops/sparse_rows.cpp
   static void destroy(Storage* s);
 };
 

@@ -133,7 +133,7 @@ void* Tensor::exposed_data() const {
   ++impl_->storage->others;  // for ever: nobody says when the address is forgotten
   return raw_data();
 }
-void* Tensor::raw_data() const { return impl_->storage->data ? impl_->data() : nullptr; }
+void* Tensor::raw_data() const { return impl_->storage->elements() ? impl_->data() : nullptr; }
 bool Tensor::requires_grad() const { return dlcore::requires_grad(*impl_); }
 bool Tensor::is_leaf() const { return !impl_->grad_fn; }
 Tensor Tensor::grad() const { return impl_->grad; }

@@ -34,7 +34,7 @@ struct DLCORE_API TensorImpl : RefCounted {
 
   void* python_object = nullptr;  // the Python object of this tensor while there is one (borrowed)
 
-  char* data() const { return static_cast<char*>(storage->data) + offset * item_size(dtype); }
+  char* data() const { return static_cast<char*>(storage->elements()) + offset * item_size(dtype); }
   int64_t ndim() const { return sizes.size(); }
   uint64_t version() const { return storage->version.load(std::memory_order_relaxed); }
   void bump_version() {

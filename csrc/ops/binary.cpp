@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "ops/elementwise.h"
+#include "ops/sparse_rows.h"
 
 namespace dlcore {
 
@@ -106,6 +107,8 @@ Tensor add(const Tensor& a, const Tensor& b, Scalar alpha) {
   return y;
 }
 Tensor add_(const Tensor& x, const Tensor& b, Scalar alpha) {
+  if (const Rows rows = rows_of(b); rows && rows->sizes == x.sizes() && b.dtype() == x.dtype())
+    return index_add_(x, 0, rows->indices, rows->values, alpha);
   return sum_into("add_", plan_sum("add_", ElementwiseOp::Add, x, b, alpha), x, b,
                   [&](const Tensor& old) { return add(old, b, alpha); });
 }
@@ -128,6 +131,7 @@ Tensor sub_(const Tensor& x, const Tensor& b, Scalar alpha) {
 Tensor rsub(const Tensor& a, const Tensor& b, Scalar alpha) { return sub(b, a, alpha); }
 
 void add_into(const Tensor& sum, const Tensor& g) {
+  if (const Rows rows = rows_of(g)) return add_rows_into(sum, *rows);
   compute_into(sum, {"add_", ElementwiseOp::Add, row_dtype(sum.dtype()), sum.dtype()}, {sum, g});
 }
 
@@ -146,6 +150,10 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 }
 Tensor mul_(const Tensor& x, const Tensor& b) {
   const DType t = result_type(x, b);
+  if (const Rows rows = rows_of(x); rows && b.dim() == 0 && t == x.dtype() && !needs_graph(b))
+    return change_rows("mul_", x, *rows, [&](const SparseRows& r) {
+      return SparseRows{r.sizes, r.indices, mul(r.values, b), r.coalesced};
+    });
   return inplace_op("mul_", x, {"mul_", ElementwiseOp::Mul, row_dtype(t), t}, {x, b}, needs_graph(x, b),
                     [&](const Tensor& old) { return mul(old, b); });
 }

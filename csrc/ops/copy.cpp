@@ -1,5 +1,6 @@
 // What moves or converts elements without changing them.
 #include "ops/elementwise.h"
+#include "ops/sparse_rows.h"
 
 namespace dlcore {
 namespace {
@@ -12,6 +13,7 @@ Elementwise conversion(const char* name, DType from, DType to) {
 }  // namespace
 
 Tensor clone(const Tensor& x) {
+  if (const Rows r = rows_of(x)) return tensor_of_rows({r->sizes, r->indices, clone(r->values), r->coalesced});
   Tensor y = compute(conversion("clone", x.dtype(), x.dtype()), {x});
   record("clone", y, {x}, [](Gradients& g) { g.set(0, [&] { return g.dy(); }); });
   return y;
@@ -59,6 +61,12 @@ Tensor fill_(const Tensor& x, const Tensor& value) {
   return copy_(x, to_dtype(value, x.dtype()));
 }
 
-Tensor zero_(const Tensor& x) { return fill_(x, number(0)); }
+Tensor zero_(const Tensor& x) {
+  if (const Rows rows = rows_of(x))
+    return change_rows("zero_", x, *rows, [](const SparseRows& r) {
+      return SparseRows{r.sizes, clone(narrow(r.indices, 0, 0, 0)), clone(narrow(r.values, 0, 0, 0)), true};
+    });
+  return fill_(x, number(0));
+}
 
 }  // namespace dlcore

@@ -4,6 +4,7 @@
 
 #include "core/launch.h"
 #include "ops/indexed.h"
+#include "ops/sparse_rows.h"
 
 namespace dlcore {
 namespace {
@@ -383,7 +384,28 @@ Tensor put_(const Tensor& x, const Tensor& index, const Tensor& source, bool acc
   return inplace("put_", x, [&](const Tensor& x) { return put_flat("put_", x, index, source, accumulate); });
 }
 
-Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx) {
+namespace {
+
+// The rows that an embedding's gradient has, without those of the padding.
+Tensor embedding_rows(const Dims& sizes, const Tensor& index, const Tensor& dy, std::optional<int64_t> padding_idx) {
+  const int64_t n = index.numel();
+  const Tensor flat = contiguous(dy);  // not a view: whoever gets the rows may then be the only owner of this memory
+  Tensor values = alias(flat, {n, sizes[1]}, {sizes[1], 1}, flat.storage_offset());
+  Tensor indices =
+      fresh_copy(to_dtype(reshape(index, {n}), DType::Int64));  // the input may change before they are used
+  if (padding_idx) {
+    const Tensor kept = reshape(nonzero(ne(indices, number(*padding_idx))), {-1});
+    if (kept.numel() < n) {
+      indices = index_select(indices, 0, kept);
+      values = index_select(values, 0, kept);
+    }
+  }
+  return tensor_of_rows({sizes, indices, values, indices.numel() < 2});
+}
+
+}  // namespace
+
+Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx, bool sparse) {
   DLCORE_CHECK(weight.dim() == 2, RuntimeError, "embedding: weight must have two dimensions but got shape ",
                weight.sizes());
   check_index_dtype("embedding", input);
@@ -400,8 +422,9 @@ Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_
   IndexSpace space{"embedding", {index.numel(), width}, {0, weight.strides()[1]}, {width, 1}, {}};
   space.operands.push_back({index, {1, 0}, 0, rows, weight.strides()[0]});
   space.read(weight, y);
-  record("embedding", y, {weight}, [index = Saved(index), rows, width, padding_idx](Gradients& g) {
+  record("embedding", y, {weight}, [index = Saved(index), rows, width, padding_idx, sparse](Gradients& g) {
     g.set(0, [&] {
+      if (sparse && !is_grad_enabled()) return embedding_rows({rows, width}, index(), g.dy(), padding_idx);
       const Tensor dw =
           index_add_(zeros({rows, width}, g.dy().dtype()), 0, reshape(index(), {-1}), reshape(g.dy(), {-1, width}));
       return padding_idx ? index_fill_(dw, 0, full({1}, *padding_idx, DType::Int64), number(0)) : dw;

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "ops/sparse_rows.h"
+
 namespace dlcore {
 namespace {
 
@@ -35,6 +37,8 @@ auto of_step(IntSpan steps, const F& f) {
   };
 }
 
+bool of_rows(const Tensor& g) { return g.defined() && rows_of(g); }
+
 const TensorList* where(bool there, const TensorList& list) { return there ? &list : nullptr; }
 
 }  // namespace
@@ -42,6 +46,22 @@ const TensorList* where(bool there, const TensorList& list) { return there ? &li
 void sgd_step(const TensorList& params, const TensorList& grads, const TensorList& momentum_buffers, double lr,
               double momentum, double dampening, double weight_decay, bool nesterov, bool maximize, bool first_step) {
   const NoGrad no_grad;
+  if (momentum == 0 && weight_decay == 0 && std::any_of(grads.begin(), grads.end(), of_rows)) {
+    DLCORE_CHECK(params.size() == grads.size(), ValueError, "sgd_step: grads must have one tensor for each of the ",
+                 params.size(), " params but got ", grads.size());
+    TensorList others, their_grads;
+    for (size_t i = 0; i < params.size(); ++i) {
+      if (of_rows(grads[i])) {
+        DLCORE_CHECK(params[i].defined() && params[i].sizes() == grads[i].sizes(), RuntimeError, "sgd_step: grads[", i,
+                     "] must have the parameter's shape but got ", grads[i].sizes());
+        add_(params[i], grads[i], maximize ? lr : -lr);
+      } else {
+        others.push_back(params[i]);
+        their_grads.push_back(grads[i]);
+      }
+    }
+    return sgd_step(others, their_grads, {}, lr, 0, 0, 0, false, maximize, false);
+  }
   OptimRuns runs(
       "sgd_step",
       {{"params", &params}, {"grads", &grads}, {"momentum_buffers", where(momentum != 0, momentum_buffers)}});

@@ -20,7 +20,7 @@ from .autograd import set_grad_enabled as set_grad_enabled
 
 __version__ = _core.build_info()["version"]
 newaxis = None
-strided = "strided"
+strided, sparse_coo = "strided", "sparse_coo"
 contiguous_format, preserve_format = "contiguous_format", "preserve_format"
 channels_last, channels_last_3d = "channels_last", "channels_last_3d"
 

@@ -106,8 +106,18 @@ def _body(tensor, indent):
     return _text(array, shown, _formatter(picked.reshape(-1)), indent)
 
 
+def _sparse_repr(self):
+    """tensor(indices=..., values=..., size=(4, 2), nnz=1, layout=sparse_coo): its other elements are not made."""
+    names = {"indices": self._indices(), "values": self._values()}
+    parts = [f"{name}={repr(part)}".replace("\n", "\n" + " " * len(f"tensor({name}=")) for name, part in names.items()]
+    rest = f"size={tuple(self.shape)}, nnz={self._nnz()}, layout={self.layout}"
+    return "tensor(" + (",\n" + " " * len("tensor(")).join([*parts, rest]) + ")"
+
+
 def tensor_repr(self):
     """tensor([[1., 2.]], requires_grad=True)"""
+    if self.is_sparse:
+        return _sparse_repr(self)
     suffixes = []
     default = self.dtype is _core.get_default_dtype() or self.dtype.name in ("int64", "bool")
     if self.numel() == 0:

@@ -126,3 +126,101 @@ def test_from_pretrained():
             mine, theirs = (getattr(d.nn, kind).from_pretrained(d.tensor(table), **options) for d in (dlcore, torch))
             assert repr(mine) == repr(theirs) and mine.weight.requires_grad == theirs.weight.requires_grad
             np.testing.assert_array_equal(mine.weight.detach().numpy(), theirs.weight.detach().numpy())
+
+
+# ---- gradients of rows
+
+
+def parts(g):
+    """What is in a gradient of rows, and of which form it is."""
+    c = g.coalesce()
+    assert g.is_sparse and c.is_coalesced() and tuple(g.shape) == tuple(c.shape)
+    shapes = [tuple(t.shape) for t in (g._indices(), g._values(), c.indices(), c.values())]
+    return (g._nnz(), g.sparse_dim(), g.dense_dim(), g.is_coalesced(), *shapes), [g._indices(), g._values(), c.values()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    padding_idx=st.sampled_from([None, 2, -1]),
+    types=TYPES,
+    shape=st.lists(st.integers(0, 5), min_size=1, max_size=3),
+    seed=st.integers(0, 9),
+)
+def test_rows(padding_idx, types, shape, seed):
+    dtype, index_dtype = types
+    mine, theirs = pair("Embedding", 6, 3, dtype, {"sparse": True, "padding_idx": padding_idx}, seed)
+    rng = np.random.default_rng(seed)
+    indices = rng.integers(0, 6, shape).astype(index_dtype)
+    dy = rng.standard_normal((*shape, 3)).astype(dtype)
+    results, forms = [], []
+    for d, module in ((dlcore, mine), (torch, theirs)):
+        module(d.tensor(indices)).backward(d.tensor(dy))
+        form, values = parts(module.weight.grad)
+        forms.append(form)
+        results.append([*values[1:], module.weight.grad.to_dense()])
+    assert forms[0] == forms[1]
+    compare(results, dtype, 1 + indices.size)
+
+
+@settings(max_examples=60, deadline=None)
+@given(mode=st.sampled_from(["sum", "mean"]), padding_idx=st.sampled_from([None, 2]), seed=st.integers(0, 99))
+def test_rows_of_bags(mode, padding_idx, seed):
+    mine, theirs = pair(
+        "EmbeddingBag", 6, 3, "float64", {"sparse": True, "mode": mode, "padding_idx": padding_idx}, seed
+    )
+    rng = np.random.default_rng(seed)
+    indices, offsets, dy = rng.integers(0, 6, 7), np.array([0, 3, 3, 4]), rng.standard_normal((4, 3))
+    results = []
+    for d, module in ((dlcore, mine), (torch, theirs)):
+        module(d.tensor(indices), d.tensor(offsets)).backward(d.tensor(dy))
+        results.append([module.weight.grad.coalesce().values(), module.weight.grad.to_dense()])
+    compare(results, "float64", 8)
+
+
+@pytest.mark.parametrize("dtype", list(EPS))
+@pytest.mark.parametrize(
+    ("optimizer", "options"),
+    [
+        ("SGD", {"lr": 0.1}),
+        ("SGD", {"lr": 0.1, "maximize": True}),
+        ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.1}),
+        ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+        ("SparseAdam", {"lr": 0.05}),
+        ("SparseAdam", {"lr": 0.05, "betas": (0.5, 0.7), "eps": 1e-3, "maximize": True}),
+    ],
+)
+def test_steps_of_rows(optimizer, options, dtype):
+    mine, theirs = pair("Embedding", 9, 3, dtype, {"sparse": True}, 0)
+    steps = 12
+    for d, module in ((dlcore, mine), (torch, theirs)):
+        rng = np.random.default_rng(1)
+        o = getattr(d.optim, optimizer)(module.parameters(), **options)
+        for _ in range(steps):
+            o.zero_grad()
+            for _ in range(2):  # gradients add up
+                scale = d.tensor(rng.standard_normal((4, 3)).astype(dtype))
+                (module(d.tensor(rng.integers(0, 7, 4))).tanh() * scale).sum().backward()
+            assert module.weight.grad.is_sparse
+            o.step()
+    compare([[mine.weight], [theirs.weight]], dtype, 8 * steps)
+
+
+@pytest.mark.parametrize("optimizer", ["Adam", "RAdam", "RMSprop", "SparseAdam"])
+def test_optimizers_refuse_alike(optimizer):
+    messages = []
+    for d in (dlcore, torch):
+        module = d.nn.Embedding(3, 2, sparse=optimizer != "SparseAdam")
+        module(d.tensor([1])).sum().backward()
+        with pytest.raises(RuntimeError) as error:
+            getattr(d.optim, optimizer)(module.parameters()).step()
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+
+
+def test_prints_of_rows():
+    texts = []
+    for d in (dlcore, torch):
+        module = d.nn.Embedding(7, 2, sparse=True)
+        module(d.tensor([[4, 1], [4, 6]])).sum().backward()
+        texts.append((repr(module), repr(module.weight.grad).replace("torch.", "")))
+    assert texts[0] == texts[1]

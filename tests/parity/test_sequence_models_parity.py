@@ -1,10 +1,10 @@
-"""Language models, labeller and GPT do what the same layers of PyTorch do, in results and gradients."""
+"""Language models, labeller, GPT and BERT do what the same layers of PyTorch do, in results and gradients."""
 
 import numpy as np
 import pytest
 
 import dlcore
-from dlcore.models.sequence import GPT, LanguageModel, SequenceLabeller
+from dlcore.models.sequence import BERT, GPT, LanguageModel, SequenceLabeller
 
 torch = pytest.importorskip("torch", reason="PyTorch is only an oracle for these tests; pip install torch==2.13.0")
 
@@ -90,3 +90,38 @@ def test_gpt():
     mask = torch.nn.Transformer.generate_square_subsequent_mask(7, dtype=torch.float64)
     h = other["transformer"](other["embedding"](y) + other["positions"]["weight"][:7], mask, is_causal=True)
     compare(model, other, model(x), other["output"](h))
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_bert(padded):
+    model = BERT(V, 16, 12, 2, 2, 3, dropout=0.0).double()
+    layer = torch.nn.TransformerEncoderLayer(12, 2, 48, 0.0, "gelu", batch_first=True)
+    masked, embedding = torch.nn.Linear(12, V), torch.nn.Embedding(V, 12)
+    masked.weight = embedding.weight
+    other = twin(
+        model,
+        {
+            "embedding": embedding,
+            "segments": torch.nn.Embedding(3, 12),
+            "positions": torch.nn.ParameterDict({"weight": torch.zeros(16, 12)}),
+            "norm": torch.nn.LayerNorm(12),
+            "transformer": torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False),
+            "transform": torch.nn.Sequential(torch.nn.Linear(12, 12), torch.nn.GELU(), torch.nn.LayerNorm(12)),
+            "masked": masked,
+            "pooler": torch.nn.Linear(12, 12),
+            "next": torch.nn.Linear(12, 2),
+        },
+    )
+    (x, y), segments, lengths = tokens(), np.arange(28).reshape(4, 7) % 3, np.array([3, 7, 1, 5])
+    h = other["embedding"](y) + other["segments"](torch.tensor(segments)) + other["positions"]["weight"][:7]
+    padding = torch.tensor(np.arange(7) >= lengths[:, None]) if padded else None
+    h = other["transformer"](other["norm"](h), src_key_padding_mask=padding)
+    ours = model(x, dlcore.tensor(segments), dlcore.tensor(lengths) if padded else None)
+    # What stands beyond a sequence's end is nobody's: it is left out of what is compared.
+    inside = np.arange(7) < lengths[:, None] if padded else np.ones((4, 7), dtype=bool)
+    mine = model.masked_logits(ours[dlcore.tensor(inside)]), model.next_logits(ours)
+    theirs = (
+        other["masked"](other["transform"](h[torch.tensor(inside)])),
+        other["next"](other["pooler"](h[:, 0]).tanh()),
+    )
+    compare(model, other, *(d.cat([t.flatten() for t in heads]) for d, heads in ((dlcore, mine), (torch, theirs))))

@@ -16,4 +16,5 @@
 #include "dlcore/ops/reduction.h"
 #include "dlcore/ops/rnn.h"
 #include "dlcore/ops/shape.h"
+#include "dlcore/ops/sparse.h"
 #include "dlcore/ops/ternary.h"

@@ -16,12 +16,9 @@ class _Table(Module):
     """What Embedding and EmbeddingBag have in common."""
 
     def _set_table(self, num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse):
-        kind = type(self).__name__
-        if sparse:
-            raise NotImplementedError(f"{kind}: sparse gradients are not supported; leave out sparse=True")
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
-        self.padding_idx = padding_row(kind, padding_idx, num_embeddings)
+        self.padding_idx = padding_row(type(self).__name__, padding_idx, num_embeddings)
         self.max_norm = max_norm
         self.norm_type = norm_type
         self.scale_grad_by_freq = scale_grad_by_freq
@@ -61,7 +58,8 @@ class Embedding(_Table):
         max_norm: rows that are read are scaled in place to at most this norm.
         norm_type: the p of this p-norm. Default: 2.
         scale_grad_by_freq: divide the gradient of a row by how often it is read. Default: False.
-        sparse: sparse gradients, which are not supported.
+        sparse: the table's gradient is a tensor of the rows that were read, for large tables; see
+            `functional.embedding`. Default: False.
         device, dtype: those of the table.
 
     Attributes:
@@ -71,7 +69,6 @@ class Embedding(_Table):
 
     Raises:
         ValueError: if padding_idx is no row.
-        NotImplementedError: with sparse.
         IndexError: for an index outside the table.
     """
 
@@ -136,6 +133,8 @@ class Embedding(_Table):
             text += f", norm_type={self.norm_type}"
         if self.scale_grad_by_freq is not False:
             text += f", scale_grad_by_freq={self.scale_grad_by_freq}"
+        if self.sparse is not False:
+            text += ", sparse=True"
         return text
 
 
@@ -145,7 +144,7 @@ class EmbeddingBag(_Table):
     Args:
         num_embeddings: rows of the table.
         embedding_dim: features of a row.
-        max_norm, norm_type, scale_grad_by_freq, sparse: those of Embedding. scale_grad_by_freq is for sum and mean.
+        max_norm, norm_type, scale_grad_by_freq, sparse: those of Embedding; the last two for sum and mean.
         mode: "sum", "mean" or "max". Default: "mean". A bag without rows gives zeros.
         include_last_offset: offsets ends with where the last bag does. Default: False.
         padding_idx: a row that is in no bag, initially zeros; negative: from the end.

@@ -28,6 +28,7 @@ class Adam(FusedOptimizer):
 
     Raises:
         ValueError: for a negative lr, eps or weight decay, or a beta outside [0, 1).
+        RuntimeError: in step, for a gradient of rows; see `SparseAdam`.
 
     Source: Kingma and Ba 2015, arXiv:1412.6980; amsgrad: Reddi et al. 2018, arXiv:1904.09237.
     """

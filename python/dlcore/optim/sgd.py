@@ -23,6 +23,9 @@ class SGD(FusedOptimizer):
         maximize: climb instead of descending. Default: False.
         foreach, fused: accepted; a step is one fused pass over all parameters anyway.
 
+    A gradient of rows (`Embedding` with sparse=True) changes only these where momentum and weight_decay are 0. With
+    them every row changes at every step, and the gradient becomes a dense one.
+
     Raises:
         ValueError: for a negative lr, momentum or weight decay, or where Nesterov's momentum is not possible.
 

@@ -44,8 +44,10 @@ DLCORE_API Tensor take(const Tensor& x, const Tensor& index);
 // x with x.flatten()[index[i]] = source[i], or += where `accumulate`.
 DLCORE_API Tensor put(const Tensor& x, const Tensor& index, const Tensor& source, bool accumulate = false);
 DLCORE_API Tensor put_(const Tensor& x, const Tensor& index, const Tensor& source, bool accumulate = false);
-// Rows of weight (v, d): y[i, :] = weight[input[i], :]. The row padding_idx gets no gradient.
-DLCORE_API Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx = {});
+// Rows of weight (v, d): y[i, :] = weight[input[i], :]. The row padding_idx gets no gradient. sparse: weight's gradient
+// is a tensor of rows (dlcore/ops/sparse.h), unless it is to be differentiated again.
+DLCORE_API Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx = {},
+                            bool sparse = false);
 
 // ---- along a dimension (ops/gather.cpp)
 

@@ -21,11 +21,6 @@ class _ScaledGradient(Function):
         return dy * scale, None
 
 
-def _check_dense(op: str, sparse: bool) -> None:
-    if sparse:
-        raise NotImplementedError(f"{op}: sparse gradients are not supported; leave out sparse=True for dense ones")
-
-
 def padding_row(op: str, padding_idx: int | None, rows: int) -> int | None:
     """padding_idx counted from the first row."""
     if padding_idx is None:
@@ -47,8 +42,8 @@ def _renormalize_(op: str, weight: Tensor, indices: Tensor, max_norm: float, nor
         weight.index_copy_(0, rows, _core.where(norms > max_norm, shortened, picked))
 
 
-def _rows(weight: Tensor, indices: Tensor, padding: int | None, scale_grad_by_freq: bool) -> Tensor:
-    y = _core.embedding(weight, indices, -1 if padding is None else padding)
+def _rows(weight: Tensor, indices: Tensor, padding: int | None, scale_grad_by_freq: bool, sparse: bool) -> Tensor:
+    y = _core.embedding(weight, indices, -1 if padding is None else padding, sparse=sparse)
     if not scale_grad_by_freq:
         return y
     flat = indices.reshape(-1)
@@ -74,7 +69,10 @@ def embedding(
         max_norm: rows that are read are scaled in place to at most this norm.
         norm_type: the p of this p-norm. Default: 2.
         scale_grad_by_freq: divide the gradient of a row by how often it is read.
-        sparse: not supported.
+        sparse: weight's gradient is a tensor of the rows that were read (`Tensor.is_sparse`), in time and memory
+            proportional to them. It is dense as soon as something other than the sum of gradients, the norm's clipping,
+            `optim.SGD` without momentum and weight decay, or `optim.SparseAdam` looks at its elements, and with
+            create_graph=True.
 
     Returns:
         (*, features).
@@ -82,13 +80,11 @@ def embedding(
     Raises:
         IndexError: for an index outside the table.
         ValueError: for such a padding_idx.
-        NotImplementedError: with sparse.
     """
-    _check_dense("embedding", sparse)
     padding = padding_row("embedding", padding_idx, weight.shape[0])
     if max_norm is not None:
         _renormalize_("embedding", weight, input, max_norm, norm_type)
-    return _rows(weight, input, padding, scale_grad_by_freq)
+    return _rows(weight, input, padding, scale_grad_by_freq, sparse)
 
 
 def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Tensor, int]:
@@ -154,7 +150,7 @@ def embedding_bag(
         input: (bags, length), or (n) with offsets, of int64 or int32.
         weight: (rows, features).
         offsets: (bags), where each bag begins; the last one goes to the end.
-        max_norm, norm_type, scale_grad_by_freq, sparse: see `embedding`. scale_grad_by_freq is for sum and mean.
+        max_norm, norm_type, scale_grad_by_freq, sparse: see `embedding`. The last two are for sum and mean.
         mode: "sum", "mean" or "max". Default: "mean". A bag without rows gives zeros.
         per_sample_weights: of input's shape, for mode "sum". Default: ones.
         include_last_offset: offsets ends with where the last bag does.
@@ -167,15 +163,16 @@ def embedding_bag(
         ValueError: for other modes, and shapes and options that do not fit together.
         RuntimeError: for offsets that do not cut the input, or other dtypes.
         IndexError: for an index outside the table.
-        NotImplementedError: with sparse, or per_sample_weights in another mode.
+        NotImplementedError: for per_sample_weights in another mode.
     """
-    _check_dense("embedding_bag", sparse)
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"embedding_bag: mode must be sum, mean or max, but got {mode!r}")
     if weight.dim() != 2:
         raise ValueError(f"embedding_bag: weight must have two dimensions but got shape {tuple(weight.shape)}")
     if mode == "max" and scale_grad_by_freq:
         raise ValueError("embedding_bag: scale_grad_by_freq must be False for mode 'max'")
+    if mode == "max" and sparse:
+        raise ValueError("embedding_bag: sparse must be False for mode 'max'")
     if per_sample_weights is not None:
         if mode != "sum":
             raise NotImplementedError(f"embedding_bag: per_sample_weights are for mode 'sum', but got mode {mode!r}")
@@ -200,7 +197,7 @@ def embedding_bag(
         indices, bag = indices[kept], bag[kept]
         scales = None if scales is None else scales[kept]
 
-    rows = _rows(weight, indices, None, scale_grad_by_freq)
+    rows = _rows(weight, indices, None, scale_grad_by_freq, sparse)
     if mode == "max":
         return _largest(rows, bag, bags)
     if scales is not None:

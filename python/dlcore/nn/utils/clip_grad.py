@@ -21,6 +21,13 @@ def _dense(tensors: list[Tensor]) -> bool:
     return all(tensor.is_floating_point() and not tensor.is_sparse for tensor in tensors)
 
 
+def _what_counts(tensor: Tensor, norm_type: float) -> Tensor:
+    """What has the tensor's norm: of one of few rows these, as its other elements, zeros, add nothing to it."""
+    if not tensor.is_sparse or norm_type <= 0:
+        return tensor
+    return tensor.coalesce().values() if tensor._nnz() else tensor.new_zeros(1)
+
+
 def get_total_norm(
     tensors: Tensor | Iterable[Tensor],
     norm_type: float = 2.0,
@@ -41,6 +48,7 @@ def get_total_norm(
     with no_grad():
         if not tensors:
             return _core.tensor(0.0)
+        tensors = [_what_counts(tensor, norm_type) for tensor in tensors]
         if norm_type in _IN_ONE_PASS and _dense(tensors):
             total = _core._total_norm(tensors, norm_type)
         else:
