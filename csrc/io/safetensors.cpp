@@ -124,14 +124,46 @@ SafetensorsHeader read_safetensors_header(const char* data, int64_t size) {
   return header;
 }
 
-TensorMap load_safetensors(const std::string& path, Metadata* metadata) {
+namespace {
+
+TensorMap load_file(const std::string& path, Metadata* metadata) {
   const auto file = std::make_shared<MappedFile>(path);
+  SafetensorsHeader header = read_safetensors_header(file->data(), file->size());
+  TensorMap tensors;
+  for (const TensorPlace& p : header.tensors) tensors[p.name] = tensor_in_file(file, p.begin, p.shape, p.dtype);
+  if (metadata) *metadata = std::move(header.metadata);
+  return tensors;
+}
+
+// {"weight_map": {name of a tensor: name of its file, beside the index}, ...}
+TensorMap load_index(const std::string& path) {
+  const MappedFile file(path);
+  DLCORE_CHECK(file.size() <= kMaxHeader, ValueError, "an index has at most ", kMaxHeader, " bytes");
+  const Json index = parse_json({file.data(), static_cast<size_t>(file.size())});
+  const Json* map = index.find("weight_map");
+  DLCORE_CHECK(map && map->is(Json::Kind::Object), ValueError, "it must have a weight_map");
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
+  std::map<std::string, TensorMap> files;
+  TensorMap tensors;
+  for (const auto& [name, place] : map->members) {
+    const std::string& shard = place.string;
+    DLCORE_CHECK(!shard.empty() && shard != ".." && shard.find_first_of(std::string_view("/\0", 2)) == shard.npos,
+                 ValueError, "the file of tensor \"", name, "\" must be one beside the index, but is ", to_text(place));
+    if (!files.contains(shard)) files[shard] = load_file(folder + shard, nullptr);
+    const auto found = files[shard].find(name);
+    DLCORE_CHECK(found != files[shard].end(), ValueError, "tensor \"", name, "\" is not in ", shard);
+    tensors.insert(*found);
+  }
+  return tensors;
+}
+
+}  // namespace
+
+TensorMap load_safetensors(const std::string& path, Metadata* metadata) {
   try {
-    SafetensorsHeader header = read_safetensors_header(file->data(), file->size());
-    TensorMap tensors;
-    for (const TensorPlace& p : header.tensors) tensors[p.name] = tensor_in_file(file, p.begin, p.shape, p.dtype);
-    if (metadata) *metadata = std::move(header.metadata);
-    return tensors;
+    if (!path.ends_with(".index.json")) return load_file(path, metadata);
+    if (metadata) metadata->clear();
+    return load_index(path);
   } catch (const ValueError& e) {
     fail<ValueError>("load_safetensors: ", path, " is not a complete safetensors file: ", e.what());
   }

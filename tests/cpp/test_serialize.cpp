@@ -259,6 +259,32 @@ TEST(Safetensors, NamesWhatIsWrong) {
   EXPECT_THROW(load_safetensors(folder / "pipe"), RuntimeError);  // and doesn't wait for a writer
 }
 
+TEST(Safetensors, AnIndexLeadsToShards) {
+  const Folder folder;
+  const std::string index = folder / "model.safetensors.index.json";
+  save_safetensors(folder / "1", {{"a", ones({2})}, {"b", zeros({2})}});
+  save_safetensors(folder / "2", {{"c", ones({3})}});
+  const auto load = [&](const std::string& text) {
+    write(index, text);
+    return load_safetensors(index);
+  };
+  TensorMap tensors = load(R"({"metadata":{"total_size":28},"weight_map":{"c":"2","a":"1","b":"1"}})");
+  EXPECT_EQ(tensors.size(), 3u);
+  EXPECT_EQ(sum(tensors["c"]).item().to_double(), 3);
+  for (const auto& [text, message] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"", "JSON"},
+           {"[]", "must have a weight_map"},
+           {R"({"weight_map":[]})", "must have a weight_map"},
+           {R"({"weight_map":{"a":1}})", "must be one beside the index, but is 1"},
+           {R"({"weight_map":{"a":"../1"}})", "must be one beside the index"},
+           {R"({"weight_map":{"a":".."}})", "must be one beside the index"},
+           {R"({"weight_map":{"a":"1\u0000"}})", "must be one beside the index"},
+           {R"({"weight_map":{"a":"2"}})", "tensor \"a\" is not in 2"},
+           {R"({"weight_map":{"a":"model.safetensors.index.json"}})", "not a complete safetensors file"}})
+    EXPECT_NE(message_of([&] { load(text); }).find(message), std::string::npos) << message_of([&] { load(text); });
+  EXPECT_THROW(load(R"({"weight_map":{"a":"3"}})"), RuntimeError);
+}
+
 // Any change of bytes is read, or is a ValueError.
 TEST(Safetensors, BrokenBytes) {
   const Folder folder;

@@ -17,6 +17,9 @@ using Metadata = std::map<std::string, std::string>;
 // The header is checked against the format and the file's size before anything is made: a ValueError says what is wrong
 // in a file that is cut short, damaged or none; a RuntimeError that it can't be opened. `metadata` gets the strings
 // that the header holds under "__metadata__".
+//
+// A path that ends in ".index.json" stands for the files that this index of a sharded checkpoint leads to
+// (docs/files.md); there are no strings then.
 DLCORE_API TensorMap load_safetensors(const std::string& path, Metadata* metadata = nullptr);
 
 // Writes the tensors, and the strings of `metadata`, into a file. It gets its name when it is complete and on the disk:
