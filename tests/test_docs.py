@@ -97,6 +97,12 @@ def test_topics_of_a_course_are_there():
         assert word in topics, word
 
 
+def test_every_example_program_is_run():
+    tests = (ROOT / "tests" / "test_embed.py").read_text()
+    programs = [path for path in (ROOT / "examples").rglob("*.*") if path.suffix in (".c", ".cpp", ".py")]
+    assert programs and all(f'"{program.stem}"' in tests for program in programs)
+
+
 # ---- the site
 
 

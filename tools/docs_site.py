@@ -23,9 +23,9 @@ MODULES = """
     nn nn.functional nn.init nn.utils nn.utils.rnn
     optim optim.lr_scheduler optim.swa_utils
     utils utils.data datasets transforms model_selection
-    train metrics diagnostics profiler
+    train metrics metrics.functional diagnostics profiler
     models.vision models.sequence models.classic
-    autograd distributions linalg backends cuda jit interop.torch
+    autograd distributions linalg backends.conv cuda jit interop.torch
 """.split()
 
 
