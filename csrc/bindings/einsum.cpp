@@ -16,6 +16,10 @@ void bind_einsum(Ops& ops) {
   ops.op<&cross>("cross(Tensor input, Tensor other, int? dim=None) -> Tensor");
   ops.function<&cdist>(
       "cdist(Tensor x1, Tensor x2, float p=2.0, str compute_mode='use_mm_for_euclid_dist_if_necessary') -> Tensor");
+  ops.function<&pdist>("pdist(Tensor input, float p=2.0) -> Tensor");
+  ops.function<&pairwise_distance>(
+      "pairwise_distance(Tensor x1, Tensor x2, float p=2.0, float eps=1e-06, bool keepdim=False) -> Tensor");
+  ops.function<&cosine_similarity>("cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-08) -> Tensor");
   ops.function<&vecdot>("vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor");
 }
 

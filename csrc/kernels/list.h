@@ -4,6 +4,7 @@
 #include "kernels/attention.h"
 #include "kernels/axis_map.h"
 #include "kernels/conv.h"
+#include "kernels/ctc.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/grid_sample.h"
@@ -62,11 +63,15 @@ namespace dlcore {
   KERNEL(logsumexp, void(const kernel::LogSumExp&))                                                                   \
   KERNEL(softmax, void(const kernel::Softmax&))                                                                       \
   KERNEL(softmax_backward, void(const kernel::SoftmaxBackward&))                                                      \
-  /* losses: kernels/loss.h, kernels/cpu/{loss,pair_loss}.cpp */                                                      \
+  /* losses: kernels/{loss,ctc}.h, kernels/cpu/{loss,pair_loss,margin_loss,ctc}.cpp */                                \
   KERNEL(cross_entropy, void(const kernel::CrossEntropy&))                                                            \
   KERNEL(cross_entropy_backward, void(const kernel::CrossEntropyBackward&))                                           \
   KERNEL(pair_loss, void(const kernel::PairLoss&))                                                                    \
   KERNEL(pair_loss_backward, void(const kernel::PairLossBackward&))                                                   \
+  KERNEL(margin_loss, void(const kernel::MarginLoss&))                                                                \
+  KERNEL(margin_loss_backward, void(const kernel::MarginLoss&))                                                       \
+  KERNEL(ctc_loss, void(const kernel::Ctc&, const kernel::CtcForward&))                                               \
+  KERNEL(ctc_loss_backward, void(const kernel::Ctc&, const kernel::CtcBackward&))                                     \
   /* moving elements: kernels/shape.h, kernels/cpu/shape.cpp */                                                       \
   KERNEL(fill, void(const kernel::Fill&))                                                                             \
   KERNEL(range, void(const kernel::Range&))                                                                           \

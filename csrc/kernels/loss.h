@@ -15,6 +15,12 @@ enum class PairLossOp : uint8_t {
   BernoulliLogits,  // (1 - t) x - (1 + (q - 1) t) log(sigmoid(x)), q = positive or 1
   KlDivergence,     // t (log t - x), 0 where t is 0
   KlDivergenceLog,  // exp(t) (t - x)
+  Poisson,          // x - t log(x + p)
+  PoissonFull,      // ... with Stirling's t log t - t + log(2 pi t) / 2 where t > 1
+  PoissonLog,       // exp(x) - t x
+  PoissonLogFull,   // ... with Stirling's
+  SoftMargin,       // log(1 + exp(-t x))
+  HingeEmbedding,   // x where t = 1, max(0, p - x) where t = -1, their sum elsewhere
 };
 
 // Contiguous runs of n elements of one dtype. weight and positive may be null.
@@ -95,5 +101,33 @@ struct CrossEntropyBackward {
   double scale;
   void *dx, *dq;  // in x's geometry; either may be null
 };
+
+// ---- of rows of scores: every wrong class c is held against every right class t of its row
+//
+//   l = 1 / C sum_t w_t sum_c max(0, margin + x_c - x_t)^p
+//
+// A row lists up to `listed` right classes, and ends at the first -1.
+struct MarginLoss {
+  DType dtype;  // float32 or float64
+  int64_t rows, classes, listed;
+  const void* x;          // (rows, classes)
+  const int64_t* target;  // (rows, listed)
+  const void* weight;     // (classes); may be null
+  double margin;
+  int p;           // 1 or 2
+  const void* dy;  // (rows), backward only
+  void* out;       // the losses (rows), or dx (rows, classes)
+  void* wrong;     // scratch: margin_loss_chunks(rows, classes) rows of x
+};
+
+// Rows that a thread takes at a time: about 2^14 elements, and no more than 64 times in all.
+constexpr int64_t margin_loss_grain(int64_t rows, int64_t classes) {
+  const int64_t few = (rows + 63) / 64, much = 1 + (int64_t{1} << 14) / classes;
+  return few > much ? few : much;
+}
+constexpr int64_t margin_loss_chunks(int64_t rows, int64_t classes) {
+  const int64_t grain = margin_loss_grain(rows, classes);
+  return (rows + grain - 1) / grain;
+}
 
 }  // namespace dlcore::kernel

@@ -1,5 +1,5 @@
-// Distances between the rows of two matrices.
-#include "ops/internal.h"
+// Distances and angles between rows.
+#include "ops/loss.h"
 
 namespace dlcore {
 namespace {
@@ -43,6 +43,33 @@ Tensor cdist(const Tensor& a, const Tensor& b, double p, const std::string& mode
     });
   });
   return y;
+}
+
+Tensor pdist(const Tensor& x, double p) {
+  DLCORE_CHECK(is_floating(x.dtype()), RuntimeError, "pdist: input must be floating point; got ", name(x.dtype()));
+  DLCORE_CHECK(x.dim() == 2, RuntimeError, "pdist: input must have two dimensions; got shape ", x.sizes());
+  DLCORE_CHECK(p >= 0, RuntimeError, "pdist: p must not be negative; got ", p);
+  const int64_t n = x.size(0);
+  DLCORE_CHECK(n < int64_t{1} << 31, RuntimeError, "pdist: input must have less than 2^31 rows; got ", n);
+  const Tensor pairs = triu_indices(n, n, 1);
+  return norm(index_select(x, 0, select(pairs, 0, 0)) - index_select(x, 0, select(pairs, 0, 1)), p, IntSpan({-1}));
+}
+
+Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p, double eps, bool keepdim) {
+  const Tensor d = a - b + eps;
+  return norm(d, p, d.dim() == 0 ? IntSpan() : IntSpan({-1}), keepdim);
+}
+
+// Each factor of the denominator is clamped, and the gradient goes through as if it had not been.
+Tensor cosine_similarity(const Tensor& a, const Tensor& b, int64_t dim, double eps) {
+  const DType dtype = result_type(a, b);
+  DLCORE_CHECK(is_floating(dtype), RuntimeError, "cosine_similarity: inputs must be floating point; got ",
+               name(a.dtype()), " and ", name(b.dtype()));
+  DLCORE_CHECK(eps >= 0, RuntimeError, "cosine_similarity: eps must not be negative; got ", eps);
+  const Dims sizes = broadcast_shapes("cosine_similarity", a.sizes(), b.sizes());
+  const Tensor x = expand(to_dtype(a, dtype), sizes), y = expand(to_dtype(b, dtype), sizes);
+  const IntSpan dims(&dim, 1);
+  return sum(x * y, dims) / (clamped_copy(norm(x, 2, dims), eps) * clamped_copy(norm(y, 2, dims), eps));
 }
 
 }  // namespace dlcore

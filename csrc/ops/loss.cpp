@@ -17,6 +17,18 @@ LossReduction loss_reduction(const char* op, const std::string& name) {
   return LossReduction::Mean;
 }
 
+Tensor reduced(const Tensor& losses, LossReduction reduction) {
+  if (reduction == LossReduction::None) return losses;
+  return reduction == LossReduction::Mean ? mean(losses) : sum(losses);
+}
+
+Tensor clamped_copy(const Tensor& x, double low) {
+  Tensor y = clone(x);
+  NoGrad no_grad;
+  copy_data(y, clamp_min(x, number(low)));
+  return y;
+}
+
 namespace {
 
 struct EntropyLoss {

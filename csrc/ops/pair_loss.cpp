@@ -19,6 +19,13 @@ struct PairLoss {
   double divisor = 1;  // of the sum
 };
 
+// d/dt of Stirling's log(t!), which counts where t > 1
+Tensor log_factorial_slope(const Tensor& t) {
+  const Tensor few = le(t, number(1)), one = number(1);
+  const Tensor many = masked_fill(t, few, one);
+  return masked_fill(log(many) + 0.5 / many, few, number(0));
+}
+
 // dl/dx and dl/dt in plain ops, for second derivatives; q is the weight of positives. The kernels compute the same.
 Tensor slope_of_x(const PairLoss& l, const Tensor& x, const Tensor& t, const Tensor& q) {
   switch (l.kind) {
@@ -38,6 +45,18 @@ Tensor slope_of_x(const PairLoss& l, const Tensor& x, const Tensor& t, const Ten
       return -t;
     case PairLossOp::KlDivergenceLog:
       return -exp(t);
+    case PairLossOp::Poisson:
+    case PairLossOp::PoissonFull:
+      return 1 - t / (x + l.p);
+    case PairLossOp::PoissonLog:
+    case PairLossOp::PoissonLogFull:
+      return exp(x) - t;
+    case PairLossOp::SoftMargin:
+      return -t * sigmoid(-t * x);
+    case PairLossOp::HingeEmbedding: {
+      const Tensor one = number(1);
+      return to_dtype(ne(t, -one), x.dtype()) - to_dtype(logical_and(ne(t, one), le(x, number(l.p))), x.dtype());
+    }
   }
   return {};
 }
@@ -51,6 +70,18 @@ Tensor slope_of_t(const PairLoss& l, const Tensor& x, const Tensor& t, const Ten
       return log(t) + 1 - x;
     case PairLossOp::KlDivergenceLog:
       return exp(t) * (t - x + 1);
+    case PairLossOp::Poisson:
+      return -log(x + l.p);
+    case PairLossOp::PoissonFull:
+      return log_factorial_slope(t) - log(x + l.p);
+    case PairLossOp::PoissonLog:
+      return -x;
+    case PairLossOp::PoissonLogFull:
+      return log_factorial_slope(t) - x;
+    case PairLossOp::SoftMargin:
+      return -x * sigmoid(-t * x);
+    case PairLossOp::HingeEmbedding:
+      return zeros(t.sizes(), t.dtype());
     default:
       return -slope_of_x(l, x, t, q);
   }
@@ -191,6 +222,38 @@ Tensor kl_div(const Tensor& input, const Tensor& target, const std::string& redu
              by_batch ? LossReduction::Sum : loss_reduction("kl_div", reduction)};
   if (by_batch && input.dim() > 0) l.divisor = static_cast<double>(input.size(0));
   return pair_loss(l, input, target);
+}
+
+Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, bool log_input, bool full, double eps,
+                        const std::string& reduction) {
+  const PairLossOp kind = log_input ? (full ? PairLossOp::PoissonLogFull : PairLossOp::PoissonLog)
+                                    : (full ? PairLossOp::PoissonFull : PairLossOp::Poisson);
+  return pair_loss(
+      {"poisson_nll_loss", "poisson_nll_loss_backward", kind, loss_reduction("poisson_nll_loss", reduction), eps},
+      input, target);
+}
+
+Tensor soft_margin_loss(const Tensor& input, const Tensor& target, const std::string& reduction) {
+  return pair_loss({"soft_margin_loss", "soft_margin_loss_backward", PairLossOp::SoftMargin,
+                    loss_reduction("soft_margin_loss", reduction)},
+                   input, to_dtype(target, input.dtype()));
+}
+
+Tensor hinge_embedding_loss(const Tensor& input, const Tensor& target, double margin, const std::string& reduction) {
+  return pair_loss({"hinge_embedding_loss", "hinge_embedding_loss_backward", PairLossOp::HingeEmbedding,
+                    loss_reduction("hinge_embedding_loss", reduction), margin},
+                   input, to_dtype(target, input.dtype()));
+}
+
+// The mean over classes of each sample's losses: of means the mean over everything, of sums the sum by C.
+Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, const Tensor& weight,
+                                   const std::string& reduction) {
+  const char* op = "multilabel_soft_margin_loss";
+  DLCORE_CHECK(input.dim() >= 1, IndexError, op, ": input must have a dimension of classes; got shape ", input.sizes());
+  PairLoss l{op, "multilabel_soft_margin_loss_backward", PairLossOp::BernoulliLogits, loss_reduction(op, reduction)};
+  if (l.reduction == LossReduction::Sum) l.divisor = static_cast<double>(input.size(-1));
+  const Tensor losses = pair_loss(l, input, target, weight);
+  return l.reduction == LossReduction::None ? mean(losses, IntSpan({-1})) : losses;
 }
 
 }  // namespace dlcore

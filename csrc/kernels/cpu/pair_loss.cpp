@@ -153,6 +153,67 @@ struct KlDivergenceLog {
   }
 };
 
+// t log t - t + log(2 pi t) / 2, Stirling's log(t!), where t > 1
+template <class V>
+DLCORE_INLINE V log_factorial(V t) {
+  const V l = log(t), half = constant<V>(0.5);
+  return select(t <= constant<V>(1), constant<V>(0), t * l - t + half * (l + constant<V>(1.8378770664093453)));
+}
+template <class V>
+DLCORE_INLINE V log_factorial_slope(V t) {
+  return select(t <= constant<V>(1), constant<V>(0), log(t) + constant<V>(0.5) / t);
+}
+
+template <bool Log, bool Full>
+struct PoissonOf {
+  template <class V>
+  static DLCORE_INLINE V value(V x, V t, V p, V) {
+    const V l = Log ? exp(x) - t * x : x - t * log(x + p);
+    return Full ? l + log_factorial(t) : l;
+  }
+  template <class V>
+  static DLCORE_INLINE V dx(V x, V t, V p, V) {
+    return Log ? exp(x) - t : constant<V>(1) - t / (x + p);
+  }
+  template <class V>
+  static DLCORE_INLINE V dt(V x, V t, V p, V) {
+    const V l = Log ? -x : -log(x + p);
+    return Full ? l + log_factorial_slope(t) : l;
+  }
+};
+
+struct SoftMargin {
+  template <class V>
+  static DLCORE_INLINE V value(V x, V t, V, V) {
+    return BernoulliLogits::surprise(t * x);
+  }
+  template <class V>
+  static DLCORE_INLINE V dx(V x, V t, V, V) {
+    return -t * sigmoid(-t * x);
+  }
+  template <class V>
+  static DLCORE_INLINE V dt(V x, V t, V, V) {
+    return -x * sigmoid(-t * x);
+  }
+};
+
+struct HingeEmbedding {
+  template <class V>
+  static DLCORE_INLINE V value(V x, V t, V p, V) {
+    const V zero = constant<V>(0), one = constant<V>(1), d = p - x;
+    return select(t == one, zero, select(d < zero, zero, d)) + select(t == -one, zero, x);
+  }
+  template <class V>
+  static DLCORE_INLINE V dx(V x, V t, V p, V) {
+    const V zero = constant<V>(0), one = constant<V>(1);
+    return select(t == -one, zero, one) - select((t == one) | (x > p), zero, one);
+  }
+  template <class V>
+  static DLCORE_INLINE V dt(V, V, V, V) {
+    return constant<V>(0);
+  }
+};
+
 // ---- one pass over the inputs, in blocks that are converted where memory holds another type
 
 constexpr int64_t kRun = 1024;
@@ -262,6 +323,18 @@ void with_loss(PairLossOp op, const F& run) {
       return run(KlDivergence{});
     case PairLossOp::KlDivergenceLog:
       return run(KlDivergenceLog{});
+    case PairLossOp::Poisson:
+      return run(PoissonOf<false, false>{});
+    case PairLossOp::PoissonFull:
+      return run(PoissonOf<false, true>{});
+    case PairLossOp::PoissonLog:
+      return run(PoissonOf<true, false>{});
+    case PairLossOp::PoissonLogFull:
+      return run(PoissonOf<true, true>{});
+    case PairLossOp::SoftMargin:
+      return run(SoftMargin{});
+    case PairLossOp::HingeEmbedding:
+      return run(HingeEmbedding{});
   }
 }
 

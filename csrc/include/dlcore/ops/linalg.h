@@ -48,4 +48,12 @@ DLCORE_API Tensor vecdot(const Tensor& a, const Tensor& b, int64_t dim = -1);
 DLCORE_API Tensor cdist(const Tensor& a, const Tensor& b, double p = 2,
                         const std::string& mode = "use_mm_for_euclid_dist_if_necessary");
 
+// The distances |x_i - x_j|_p of the rows of x (n, k), i < j: (n (n - 1) / 2).
+DLCORE_API Tensor pdist(const Tensor& x, double p = 2);
+// |a - b + eps|_p along the last dimension of the shape that a and b broadcast to.
+DLCORE_API Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p = 2, double eps = 1e-6,
+                                    bool keepdim = false);
+// a . b / (max(|a|, eps) max(|b|, eps)) along a dimension of the shape that a and b broadcast to.
+DLCORE_API Tensor cosine_similarity(const Tensor& a, const Tensor& b, int64_t dim = 1, double eps = 1e-8);
+
 }  // namespace dlcore

@@ -49,4 +49,60 @@ DLCORE_API Tensor binary_cross_entropy_with_logits(const Tensor& input, const Te
 DLCORE_API Tensor kl_div(const Tensor& input, const Tensor& target, const std::string& reduction = "mean",
                          bool log_target = false);
 
+// Counts and measurements:
+//
+//   poisson_nll_loss   exp(x) - t x, or x - t log(x + eps) where not log_input; full: with Stirling's
+//                      t log t - t + log(2 pi t) / 2 where t > 1
+//   gaussian_nll_loss  (log v + (x - t)^2 / v) / 2 with v = max(var, eps), which gradients go through unchanged; full:
+//                      with log(2 pi) / 2. var: a number, or of input's shape, or that with 1 for a dimension or
+//                      without the last one; ValueError where it is negative
+DLCORE_API Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, bool log_input = true, bool full = false,
+                                   double eps = 1e-8, const std::string& reduction = "mean");
+DLCORE_API Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor& var, bool full = false,
+                                    double eps = 1e-6, const std::string& reduction = "mean");
+
+// Margins between scores. target t is 1 or -1 where it is not said otherwise:
+//
+//   soft_margin_loss             log(1 + exp(-t x))
+//   hinge_embedding_loss         x where t = 1, max(0, margin - x) where t = -1
+//   margin_ranking_loss          max(0, margin - t (x1 - x2))
+//   multi_margin_loss            1 / C sum over c != t of w_t max(0, margin + x_c - x_t)^p; input (C) or (N, C), target
+//                                a class each; p: 1 or 2
+//   multilabel_margin_loss       1 / C sum over t right, c wrong of max(0, 1 + x_c - x_t); target in input's shape: the
+//                                right classes of a row, ended by -1
+//   multilabel_soft_margin_loss  the mean over the last dimension of
+//                                -w (t log(sigmoid(x)) + (1 - t) log(1 - sigmoid(x))), t in [0, 1]
+DLCORE_API Tensor soft_margin_loss(const Tensor& input, const Tensor& target, const std::string& reduction = "mean");
+DLCORE_API Tensor hinge_embedding_loss(const Tensor& input, const Tensor& target, double margin = 1,
+                                       const std::string& reduction = "mean");
+DLCORE_API Tensor margin_ranking_loss(const Tensor& input1, const Tensor& input2, const Tensor& target,
+                                      double margin = 0, const std::string& reduction = "mean");
+DLCORE_API Tensor multi_margin_loss(const Tensor& input, const Tensor& target, int64_t p = 1, double margin = 1,
+                                    const Tensor& weight = {}, const std::string& reduction = "mean");
+DLCORE_API Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target,
+                                         const std::string& reduction = "mean");
+DLCORE_API Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, const Tensor& weight = {},
+                                              const std::string& reduction = "mean");
+
+// Distances of embeddings, rows of (N, D) or a single (D):
+//
+//   cosine_embedding_loss  1 - cos(x1, x2) where t = 1, max(0, cos(x1, x2) - margin) where t = -1; target (N) or ()
+//   triplet_margin_loss    max(0, margin + |a - p| - |a - n|), norms of order p of differences + eps; swap: with
+//                          min(|a - n|, |p - n|)
+DLCORE_API Tensor cosine_embedding_loss(const Tensor& input1, const Tensor& input2, const Tensor& target,
+                                        double margin = 0, const std::string& reduction = "mean");
+DLCORE_API Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                                      double margin = 1, double p = 2, double eps = 1e-6, bool swap = false,
+                                      const std::string& reduction = "mean");
+
+// Connectionist temporal classification (Graves et al., 2006): -log of the probability that the steps of log_probs,
+// (T, N, C) or (T, C), spell the target, over all alignments. targets: (N, S), or all samples' one after another, of
+// classes other than `blank`. The mean is over samples, of each loss by its target's length (at least 1). Where no
+// alignment exists the loss is infinite and its gradient NaN; with zero_infinity both are 0. The gradient is that of
+// log-probabilities which sum to 1 at every step: exp(x) less the probability of the class at that step, given the
+// target. float32 and float64 inside.
+DLCORE_API Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, IntSpan input_lengths,
+                           IntSpan target_lengths, int64_t blank = 0, const std::string& reduction = "mean",
+                           bool zero_infinity = false);
+
 }  // namespace dlcore
