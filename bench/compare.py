@@ -28,7 +28,7 @@ import dlcore.nn
 import dlcore.optim
 
 EPS = {"float32": 2.0**-23, "float64": 2.0**-52}
-# group: (what it is, bar for the geometric mean, bar for each row)
+# group: (what it is, bar for the geometric mean, bar for each row); None where there is no bar
 BARS = {
     "matmul": ("matmul", 1.0, 0.85),
     "large": ("elementwise, broadcast, reduction, softmax, copy, cat, index; 1M..4M elements", 1.3, 0.9),
@@ -46,6 +46,7 @@ BARS = {
     "conv other": ("convolution 1x1, 5x5, strided, dilated, grouped", 1.05, 0.9),
     "conv depthwise": ("depthwise convolution", 1.5, 1.1),
     "norm": ("normalization, forward and with backward", 1.6, 1.0),
+    "loss": ("losses, forward with backward", None, None),
     "lstm": ("LSTM, steps 20..100, batch 1..64, hidden 64..512, inference and with backward", 1.25, 0.95),
     "gru and rnn": ("GRU and RNN, the same", 2.4, 1.3),
     "recurrent, other": ("recurrent layers on packed sequences, with projections, in float64", 4.0, 2.0),
@@ -183,6 +184,8 @@ def verdict(group: str, ratios: list[float]) -> str:
     """A line of the summary: geometric mean and minimum against the bars."""
     what, mean_bar, row_bar = BARS[group]
     mean, low = math.exp(statistics.fmean(map(math.log, ratios))), min(ratios)
+    if mean_bar is None:
+        return f"| {what} | {len(ratios)} | {mean:.2f} | {low:.2f} | | |"
     passed = mean >= mean_bar and (row_bar is None or low >= row_bar)
     bar = f"{mean_bar:g}" + (f" ({row_bar:g})" if row_bar else "")
     return f"| {what} | {len(ratios)} | {mean:.2f} | {low:.2f} | {bar} | {'yes' if passed else '**no**'} |"

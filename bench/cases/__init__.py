@@ -60,6 +60,7 @@ def load() -> list[Row]:
         "models",
         "conv",
         "norm",
+        "loss",
         "pool",
         "image",
         "rnn",

@@ -117,17 +117,6 @@ struct MarginLoss {
   int p;           // 1 or 2
   const void* dy;  // (rows), backward only
   void* out;       // the losses (rows), or dx (rows, classes)
-  void* wrong;     // scratch: margin_loss_chunks(rows, classes) rows of x
 };
-
-// Rows that a thread takes at a time: about 2^14 elements, and no more than 64 times in all.
-constexpr int64_t margin_loss_grain(int64_t rows, int64_t classes) {
-  const int64_t few = (rows + 63) / 64, much = 1 + (int64_t{1} << 14) / classes;
-  return few > much ? few : much;
-}
-constexpr int64_t margin_loss_chunks(int64_t rows, int64_t classes) {
-  const int64_t grain = margin_loss_grain(rows, classes);
-  return (rows + grain - 1) / grain;
-}
 
 }  // namespace dlcore::kernel

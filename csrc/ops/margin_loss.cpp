@@ -1,4 +1,3 @@
-#include "core/allocator.h"
 #include "core/launch.h"
 #include "kernels/registry.h"
 #include "ops/loss.h"
@@ -25,7 +24,6 @@ Tensor run(const MarginLoss& l, const MarginInputs& in, const Tensor& dy = {}) {
   Tensor out = backward ? new_tensor(in.x.sizes(), in.x.dtype()) : new_tensor({rows}, in.x.dtype());
   if (rows == 0) return out;
   const int64_t item = item_size(in.x.dtype());
-  const Workspace wrong(kernel::margin_loss_chunks(rows, classes) * classes * item);
   const double moved = static_cast<double>(in.x.numel() * item);
   launch(backward ? l.backward_op : l.op, {(backward ? 2 : 1) * moved, 4 * static_cast<double>(in.x.numel())}, [&] {
     const kernel::MarginLoss a{in.x.dtype(),

@@ -20,6 +20,8 @@ FAMILIES = (
     "reduction",
     "softmax",
     "loss",
+    "margin_loss",
+    "ctc",
     "shape",
     "creation",
     "inplace",

@@ -111,6 +111,23 @@ def bce_logits(x, t):
     return np.maximum(x, 0) - x * t + np.log1p(np.exp(-np.abs(x)))
 
 
+def poisson(x, t, log_input=True, full=False, eps=1e-8):
+    loss = np.exp(x) - t * x if log_input else x - t * np.log(x + eps)
+    return loss + np.where(t > 1, t * np.log(t) - t + np.log(2 * np.pi * t) / 2, 0) if full else loss
+
+
+def hinge_embedding(x, t, margin=1.0):
+    return np.where(t == 1, x, np.where(t == -1, np.maximum(0, margin - x), x + np.maximum(0, margin - x)))
+
+
+def positive(*shape):
+    return uniform(*shape, low=0.2, high=4)
+
+
+def signs(*shape):
+    return np.where(np.random.default_rng(len(shape)).random(shape) < 0.5, -1.0, 1.0)
+
+
 PAIRS = [
     ("mse_loss", {}, lambda x, t: (x - t) ** 2, arr, arr),
     ("l1_loss", {}, lambda x, t: np.abs(x - t), arr, arr),
@@ -121,7 +138,21 @@ PAIRS = [
     ("huber_loss", {"delta": 0.3}, lambda x, t: huber(x, t, 0.3), arr, arr),
     ("binary_cross_entropy", {}, bce, lambda *s: uniform(*s, low=0.1, high=0.9), lambda *s: uniform(*s, low=0, high=1)),
     ("binary_cross_entropy_with_logits", {}, bce_logits, arr, lambda *s: uniform(*s, low=0, high=1)),
+    ("poisson_nll_loss", {}, poisson, arr, positive),
+    ("poisson_nll_loss", {"full": True}, lambda x, t: poisson(x, t, full=True), arr, positive),
+    ("poisson_nll_loss", {"log_input": False}, lambda x, t: poisson(x, t, False), positive, positive),
+    (
+        "poisson_nll_loss",
+        {"log_input": False, "full": True, "eps": 0.5},
+        lambda x, t: poisson(x, t, False, True, 0.5),
+        positive,
+        positive,
+    ),
+    ("soft_margin_loss", {}, lambda x, t: np.logaddexp(0, -t * x), arr, lambda *s: uniform(*s, grad=False)),
+    ("hinge_embedding_loss", {}, hinge_embedding, lambda *s: uniform(*s, low=0, high=2), signs),
+    ("hinge_embedding_loss", {"margin": 0.3}, lambda x, t: hinge_embedding(x, t, 0.3), arr, signs),
 ]
+SMOOTH = ("mse_loss", "binary_cross_entropy_with_logits", "poisson_nll_loss", "soft_margin_loss")
 for op, kw, ref, make_x, make_t in PAIRS:
     for shape in [(3, 4), (17,), (2, 1, 5), (0,), (0, 3)]:
         for reduction in REDUCTIONS:
@@ -134,7 +165,7 @@ for op, kw, ref, make_x, make_t in PAIRS:
                 lambda x, t, ref=ref, r=reduction: reduced(ref(x, t), r),
                 length=max(int(np.prod(shape)), 1),
                 grad=0 not in shape,
-                gradgrad=shape == (3, 4) and op in ("mse_loss", "binary_cross_entropy_with_logits"),
+                gradgrad=shape == (3, 4) and op in SMOOTH,
             )
     case(op, lambda d, x, t, op=op, kw=kw: getattr(d.nn.functional, op)(x.T, t, **kw), [make_x(4, 3), make_t(3, 4)],
          lambda x, t, ref=ref: ref(x.T, t).mean(), length=12)  # fmt: skip

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import _core
 from .._core import Tensor
 from . import functional as F
@@ -202,3 +204,99 @@ class KLDivLoss(_Loss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
+
+
+class PoissonNLLLoss(_Loss):
+    """exp(x) - t x, for counts t of a Poisson distribution with mean exp(x); constant terms are left out.
+
+    Args:
+        log_input: x is the logarithm of the mean; else the mean itself, and the loss x - t log(x + eps). Default: True.
+        full: add Stirling's approximation of log(t!), t log t - t + log(2 pi t) / 2, where t > 1. Default: False.
+        eps: keeps the logarithm of 0 finite. Default: 1e-8.
+
+    Shapes: input and target that broadcast. The loss is a number, or of their shape for "none".
+    """
+
+    def __init__(
+        self,
+        log_input: bool = True,
+        full: bool = False,
+        size_average=None,
+        eps: float = 1e-8,
+        reduce=None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.log_input = log_input
+        self.full = full
+        self.eps = eps
+
+    def forward(self, log_input: Tensor, target: Tensor) -> Tensor:
+        return F.poisson_nll_loss(
+            log_input, target, log_input=self.log_input, full=self.full, eps=self.eps, reduction=self.reduction
+        )
+
+
+class GaussianNLLLoss(_Loss):
+    """(log v + (x - t)^2 / v) / 2 for targets t of a normal distribution with mean x and variance v = max(var, eps).
+
+    Args:
+        full: add log(2 pi) / 2. Default: False.
+        eps: what variances are at least; gradients go through as if none had been raised. Default: 1e-6.
+
+    Shapes: input and target that broadcast; var a number, or of the input's shape, or that with 1 for a dimension or
+        without the last one. The loss is a number, or of the shape of all three for "none".
+
+    Raises:
+        ValueError: if var has a negative element, or another shape.
+
+    Source: Nix, Weigend, "Estimating the mean and variance of the target probability distribution", 1994.
+    """
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__(None, None, reduction)
+        self.full = full
+        self.eps = eps
+
+    def forward(self, input: Tensor, target: Tensor, var: Tensor | float) -> Tensor:
+        return F.gaussian_nll_loss(input, target, var, full=self.full, eps=self.eps, reduction=self.reduction)
+
+
+class CTCLoss(_Loss):
+    """-log of the probability that steps of class probabilities spell the target, over all alignments.
+
+    An alignment names a class or `blank` at every step; it spells what is left when repeats are joined and blanks taken
+    out. "mean" divides each loss by its target's length (at least 1) before it averages over the samples. The gradient
+    is that of log-probabilities which sum to 1 at every step, as `log_softmax` gives them.
+
+    Args:
+        blank: the class that stands for no label. Default: 0.
+        zero_infinity: a target that no alignment spells, being too long for its input, has loss and gradient 0; else
+            the loss is infinite and the gradient NaN. Default: False.
+
+    Shapes: log_probs (T, N, C) or (T, C); targets (N, S), or the samples' one after another, (sum of target_lengths);
+        input_lengths, at most T, and target_lengths (N), or () for one sample. The loss is a number, or (N) or () for
+        "none".
+
+    Raises:
+        RuntimeError: if a length or a class is out of range, or shapes do not fit.
+        NotImplementedError: if a second derivative is asked for.
+
+    Source: Graves, Fernandez, Gomez, Schmidhuber, "Connectionist temporal classification", 2006.
+    """
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
+        super().__init__(reduction=reduction)
+        self.blank = blank
+        self.zero_infinity = zero_infinity
+
+    def forward(
+        self,
+        log_probs: Tensor,
+        targets: Tensor,
+        input_lengths: Tensor | Sequence[int],
+        target_lengths: Tensor | Sequence[int],
+    ) -> Tensor:
+        return F.ctc_loss(
+            log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity
+        )

@@ -157,3 +157,22 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
         RuntimeError: if `size` is not positive.
     """
     return _core.local_response_norm(input, size, alpha, beta, k)
+
+
+def normalize(
+    input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12, out: Tensor | None = None
+) -> Tensor:
+    """x / max(|x|_p, eps) along a dimension, or over several.
+
+    Args:
+        input: of any shape.
+        p: the order of the norm. Default: 2.
+        dim: Default: 1.
+        eps: what norms are at least. Default: 1e-12.
+        out: where to write the result.
+
+    Returns:
+        of the input's shape.
+    """
+    norm = input.norm(p, dim, keepdim=True).clamp_min(eps)
+    return input / norm if out is None else _core.div(input, norm, out=out)
