@@ -38,9 +38,9 @@ def test_large_vocabularies_make_no_copy_of_the_logits(loss, layout):
     result.backward()
     peak = dlcore.memory_stats()["peak_allocated_bytes"] - before
     size = 4 * x.numel()
-    # multi_margin_loss has a row of scores for each of at most 64 chunks of rows.
-    assert forward < (size / 64 if loss != "multi_margin_loss" else 1.01 * size)
-    assert size <= peak < (1.02 * size if loss != "multi_margin_loss" else 2.02 * size)
+    # Large blocks are rounded up by the allocator.
+    assert forward < size / 64
+    assert size <= peak < 1.1 * size
 
 
 # --- the same bits for any number of threads, of what is cut into several chunks
@@ -84,25 +84,25 @@ def test_same_bits_for_any_number_of_threads(reduction):
 
 def test_ctc_of_long_sequences_keeps_its_digits():
     """The alphas of each step are stored near 0, so that 3000 steps cost no more digits than one."""
-    x = randn(3000, 1, 30, dtype=dlcore.float64)
+    x = randn(3000, 1, 30).log_softmax(2)
     labels = tensor(np.random.default_rng(1).integers(1, 30, (1, 400)))
     grads, losses = [], []
     for dtype in (dlcore.float64, dlcore.float32):
-        logp = x.log_softmax(2).to(dtype).requires_grad_()
+        logp = x.detach().to(dtype).requires_grad_()
         loss = F.ctc_loss(logp, labels, [3000], [400], reduction="sum")
         loss.backward()
         losses.append(loss.item())
         grads.append(logp.grad.numpy())
-    assert abs(losses[1] / losses[0] - 1) < 64 * 2.0**-24
-    # Each p_t(s) is a product of 3000 rounded steps, whose errors add up like a random walk.
-    assert np.abs(grads[0] - grads[1]).max() < 16 * math.sqrt(3000) * 2.0**-24
+    assert abs(losses[1] / losses[0] - 1) < 4 * 2.0**-24
+    # Each step rounds logarithms of up to some 64; the errors add up like a random walk. Without taking the largest off
+    # they would be of the size of the loss, 8800.
+    assert np.abs(grads[0] - grads[1]).max() < 64 * math.sqrt(3000) * 2.0**-24
 
 
 def test_ctc_gradient_where_classes_are_impossible():
     """A probability of 0 is no NaN, neither of a class of the target nor of another."""
-    logp = np.log(
-        np.array([[0.5, 0.5, 0.0, 0.0], [0.5, 0.0, 0.5, 0.0]]) + 0.0, where=True, out=np.full((2, 4), -np.inf)
-    )
+    logp = np.full((2, 4), -np.inf)
+    logp[[0, 0, 1, 1], [0, 1, 0, 2]] = math.log(0.5)
     x = tensor(logp[:, None], grad=True)
     loss = F.ctc_loss(x, tensor([[1, 2]]), [2], [2], reduction="sum")
     loss.backward()

@@ -54,8 +54,8 @@ Tensor cosine_embedding_loss(const Tensor& input1, const Tensor& input2, const T
                "; got shapes ", input1.sizes(), " and ", input2.sizes());
   constexpr double kTiny = 1e-12;  // keeps the angle of a zero defined
   const int64_t last[] = {-1};
-  const auto square_norm = [&](const Tensor& x) { return square(norm(x, 2, IntSpan(last, 1))) + kTiny; };
-  const Tensor cos = sum(input1 * input2, IntSpan(last, 1)) / sqrt(square_norm(input1) * square_norm(input2));
+  const auto dot = [&](const Tensor& a, const Tensor& b) { return sum(a * b, IntSpan(last, 1)); };
+  const Tensor cos = dot(input1, input2) / sqrt((dot(input1, input1) + kTiny) * (dot(input2, input2) + kTiny));
   const Tensor zero = zeros(cos.sizes(), cos.dtype());
   const Tensor losses = where(eq(target, number(1)), 1 - cos, zero) +
                         where(eq(target, number(-1)), clamp_min(cos - margin, number(0)), zero);

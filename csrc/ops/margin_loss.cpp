@@ -23,8 +23,7 @@ Tensor run(const MarginLoss& l, const MarginInputs& in, const Tensor& dy = {}) {
   const int64_t rows = in.x.size(0), classes = in.x.size(1);
   Tensor out = backward ? new_tensor(in.x.sizes(), in.x.dtype()) : new_tensor({rows}, in.x.dtype());
   if (rows == 0) return out;
-  const int64_t item = item_size(in.x.dtype());
-  const double moved = static_cast<double>(in.x.numel() * item);
+  const double moved = static_cast<double>(in.x.numel() * item_size(in.x.dtype()));
   launch(backward ? l.backward_op : l.op, {(backward ? 2 : 1) * moved, 4 * static_cast<double>(in.x.numel())}, [&] {
     const kernel::MarginLoss a{in.x.dtype(),
                                rows,
@@ -36,8 +35,7 @@ Tensor run(const MarginLoss& l, const MarginInputs& in, const Tensor& dy = {}) {
                                l.margin,
                                l.p,
                                backward ? dy.raw_data() : nullptr,
-                               out.raw_data(),
-                               wrong.data()};
+                               out.raw_data()};
     backward ? kernels().margin_loss_backward(a) : kernels().margin_loss(a);
   });
   return out;
@@ -47,14 +45,12 @@ Tensor run(const MarginLoss& l, const MarginInputs& in, const Tensor& dy = {}) {
 // right class that their rows have.
 Tensor composed_backward(const MarginLoss& l, const MarginInputs& in, const Tensor& dy) {
   const Tensor each = unsqueeze(dy, 1);
-  if (l.p == 1) {
-    return each * run(l, in, ones(dy.sizes(), dy.dtype()));
-  }
+  if (l.p == 1) return each * run(l, in, ones(dy.sizes(), dy.dtype()));
   const Tensor& x = in.x;
   Tensor scale = each * (2.0 / static_cast<double>(x.size(1)));
   if (in.weight.defined()) scale = scale * unsqueeze(index_select(in.weight, 0, select(in.target, 1, 0)), 1);
   const Tensor hinge = clamp_min(x - gather(x, 1, in.target) + l.margin, number(0));
-  const Tensor dx = scatter(scale * hinge, 1, in.target, number(0));
+  const Tensor dx = scatter(scale * hinge, 1, in.target, Scalar(0));
   return scatter(dx, 1, in.target, -sum(dx, IntSpan({1}), true));
 }
 
