@@ -150,6 +150,8 @@ def test_linear_regression(alpha, outputs):
     assert model.predict(x).shape == y.shape
     np.testing.assert_allclose(model(x).detach().numpy(), x.numpy() @ weight.T + bias, rtol=1e-10)
     assert [name for name, _ in model.named_parameters()] == ["weight", "bias"]
+    model.loss(x, y.reshape(40, -1)).backward()  # the minimum of what gradient descent goes down
+    assert model.weight.grad.abs().max().item() < 1e-12 and model.bias.grad.abs().max().item() < 1e-12
 
 
 def test_linear_regression_of_dependent_features():

@@ -62,6 +62,8 @@ def test_stratified_k_fold(shuffle):
     if shuffle:
         assert splits == lists(StratifiedKFold(4, True, seeded()).split(labels.tolist()))
         assert splits != lists(StratifiedKFold(4, True, seeded(1)).split(labels))
+    dealt = [test.tolist() for _, test in StratifiedKFold(2, shuffle=False).split([5, 1, 1, 5, 1])]
+    assert dealt == [[1, 3, 4], [0, 2]]
     with pytest.raises(ValueError, match="each class must have 8 items or more, but class -2 has 6"):
         StratifiedKFold(8).split(labels)
 

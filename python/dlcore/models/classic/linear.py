@@ -69,16 +69,17 @@ class LinearRegression(_Linear, Regressor):
             raise ValueError(f"LinearRegression: solver must be exact or gradient, but got {solver!r}")
         super().__init__(alpha=alpha, solver=solver, epochs=epochs, batch_size=batch_size, lr=lr)
         self._register()
+        self._ridge = 0.0  # set by fit
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """The mean over rows of |y - W x - b|^2 of standardized y, and alpha / N |W|^2 with the N of `fit`."""
+        """The mean over rows x (N, F), y (N, T) of |y - W x - b|^2, and alpha / N |W|^2 with the N of `fit`."""
         return (self(x) - y).square().sum(1).mean() + self._ridge * self.weight.square().sum()
 
     def _fit(self, x: Tensor, y: Tensor, generator: Generator | None = None, on_batch=None) -> None:
         x = x.to(y.dtype)
         self._zeros(y.shape[1], x.shape[1], y.dtype)
+        self._ridge = self.options["alpha"] / len(x)
         if self.options["solver"] == "gradient":
-            self._ridge = self.options["alpha"] / len(x)
             scale = Standardize().fit(y)
             self._descend(x, scale(y), generator, on_batch)
             self.weight.data = scale.scale.to(y.dtype).unsqueeze(1) * self.weight.detach()
