@@ -76,6 +76,8 @@ def clip_grads_with_norm_(
     grads = _gradients(parameters)
     with no_grad():
         scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
+        if scale.item() == 1.0:
+            return
         if _dense(grads):
             _core._scale_all_(grads, scale.item())
         else:
