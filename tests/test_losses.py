@@ -2,11 +2,9 @@
 
 import itertools
 import math
-import re
 
 import numpy as np
 import pytest
-from toolchain import ROOT
 
 import dlcore
 from dlcore import nn
@@ -273,10 +271,3 @@ WRONG = [
 def test_wrong_arguments(call, kind, message):
     with pytest.raises(kind, match=message):
         call()
-
-
-def test_the_page_of_losses_runs():
-    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "losses.md").read_text(), re.MULTILINE | re.DOTALL)
-    assert blocks
-    for block in blocks:
-        exec(compile(block, "losses.md", "exec"), {})
