@@ -252,6 +252,27 @@ def test_going_on_from_a_file(name, tmp_path):
     assert params[0].tolist() == params[1].tolist() != dlcore.ones(2, 3).tolist()
 
 
+def test_gradients_of_rows():
+    """Adagrad steps as it does with the zeros written out; the others that would not say so."""
+    tables = []
+    for sparse in (False, True):
+        dlcore.manual_seed(0)
+        table = dlcore.nn.Embedding(6, 3, sparse=sparse)
+        optimizer = optim.Adagrad(table.parameters(), lr=0.1)
+        for i in range(4):
+            optimizer.zero_grad()
+            table(dlcore.tensor([1, 3, 3, i])).square().sum().backward()
+            assert table.weight.grad.is_sparse == sparse
+            optimizer.step()
+        tables.append(table.weight.detach().numpy())
+    np.testing.assert_allclose(*tables, rtol=1e-6)  # sums of a row's gradients round in another order
+    with pytest.raises(RuntimeError, match="weight_decay option is not compatible with sparse gradients"):
+        optim.Adagrad(table.parameters(), weight_decay=0.1).step()
+    for name in ("Adam", "RMSprop", "Adadelta", "Adamax", "NAdam", "RAdam", "Lion"):
+        with pytest.raises(RuntimeError, match=f"{name} does not support sparse gradients"):
+            getattr(optim, name)(table.parameters()).step()
+
+
 # --- LBFGS
 
 
