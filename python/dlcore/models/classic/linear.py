@@ -168,6 +168,6 @@ class MulticlassSVM(_Linear, Classifier):
 
 
 def multiclass_hinge(scores: Tensor, y: Tensor, margin: float = 1.0) -> Tensor:
-    """The mean over the rows of sum_{j != y} max(0, s_j - s_y + margin): `F.multi_margin_loss` times the classes."""
-    right = scores.gather(1, y.unsqueeze(1))
-    return (scores - right + margin).relu().sum(1).mean() - margin  # j = y gave the margin
+    """The mean over the rows of sum_{j != y} max(0, s_j - s_y + margin), for scores (N, C) and places y (N) in [0, C):
+    `F.multi_margin_loss`, which divides by C, times C."""
+    return F.multi_margin_loss(scores, y, margin=margin) * scores.shape[1]
