@@ -224,8 +224,9 @@ def test_no_indices(shape):
     assert g.is_sparse and g._nnz() == 0 and g.coalesce().values().shape == (0, 2)
     assert nn.utils.clip_grad_norm_([weight], 1.0).item() == 0
     assert nn.utils.get_total_norm([g], math.inf).item() == 0
-    optim.SparseAdam([weight]).step()
-    optim.SGD([weight], 1.0).step()
+    for optimizer in (optim.SparseAdam, optim.Adagrad, optim.SGD):
+        optimizer([weight], 1.0).step()
+        assert g.is_sparse
     assert not weight.any() and not g.to_dense().any()
 
 
@@ -312,7 +313,16 @@ def train(optimizer, sparse, steps=6, **options):
     "options", [{}, {"maximize": True}, {"momentum": 0.9}, {"momentum": 0.5, "nesterov": True}, {"weight_decay": 0.1}]
 )
 def test_sgd(options):
-    results = [train(optim.SGD, sparse, lr=0.03, **options) for sparse in (True, False)]
+    compare_with_dense(optim.SGD, options)
+
+
+@pytest.mark.parametrize("options", [{}, {"maximize": True, "lr_decay": 0.3}])
+def test_adagrad(options):
+    compare_with_dense(optim.Adagrad, options)
+
+
+def compare_with_dense(optimizer, options):
+    results = [train(optimizer, sparse, lr=0.03, **options) for sparse in (True, False)]
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-13)
 
@@ -376,6 +386,8 @@ def test_a_large_table_takes_no_more_than_its_rows():
         (lambda: random_rows()[0].values(), RuntimeError, "values: the tensor is not coalesced; call coalesce"),
         (lambda: train(optim.Adam, True), RuntimeError, "Adam does not support sparse gradients, please consider Sp"),
         (lambda: train(optim.AdamW, True), RuntimeError, "does not support sparse gradients, please consider Sparse"),
+        (lambda: train(optim.RMSprop, True), RuntimeError, "RMSprop does not support sparse gradients"),
+        (lambda: train(optim.Adagrad, True, weight_decay=0.1), RuntimeError, "weight_decay option is not compatible"),
         (lambda: train(optim.SparseAdam, False), RuntimeError, "SparseAdam does not support dense gradients"),
         (lambda: optim.SparseAdam([random_rows()[0]]), ValueError, r"Sparse params at indices \[\[0, 0\]\]"),
         (lambda: optim.SparseAdam([dlcore.ones(2)], lr=0), ValueError, "Invalid learning rate: 0"),

@@ -185,10 +185,13 @@ def test_rows_of_bags(mode, padding_idx, seed):
         ("SGD", {"lr": 0.1, "maximize": True}),
         ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.1}),
         ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+        ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "initial_accumulator_value": 0.2}),
+        ("Adagrad", {"lr": 0.1, "maximize": True}),
         ("SparseAdam", {"lr": 0.05}),
         ("SparseAdam", {"lr": 0.05, "betas": (0.5, 0.7), "eps": 1e-3, "maximize": True}),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")  # PyTorch's Adagrad makes such tensors
 def test_steps_of_rows(optimizer, options, dtype):
     mine, theirs = pair("Embedding", 9, 3, dtype, {"sparse": True}, 0)
     steps = 12

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from .. import _core
 from .._core import Tensor
+from ..autograd.grad_mode import no_grad
 from .fused import FusedOptimizer, Lists
 from .optimizer import check_lr, check_not_negative, check_options
 
@@ -26,11 +27,13 @@ class Adagrad(FusedOptimizer):
 
     Raises:
         ValueError: for a negative lr or option.
+        RuntimeError: in step, for weight_decay with a gradient of rows (`Embedding` with sparse=True), whose other
+            rows stay as they are.
 
     Source: Duchi et al. 2011, "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization".
     """
 
-    _no_sparse = None  # rows without a gradient stay as they are, whether their zeros are written out or not
+    _no_sparse = None
 
     def __init__(
         self,
@@ -80,8 +83,10 @@ class Adagrad(FusedOptimizer):
         return {"step": 0, "sum": _core.full_like(param, self.defaults["initial_accumulator_value"])}
 
     def _pass(self, group: dict, lists: Lists) -> None:
-        if group["weight_decay"] != 0 and any(grad.is_sparse for grad in lists.grads):
-            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+        if any(grad.is_sparse for grad in lists.grads):
+            if group["weight_decay"] != 0:
+                raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+            lists = _without_rows(group, lists)
         _core._adagrad_step(
             lists.params,
             lists.grads,
@@ -93,3 +98,21 @@ class Adagrad(FusedOptimizer):
             group["weight_decay"],
             group["maximize"],
         )
+
+
+@no_grad()
+def _without_rows(group: dict, lists: Lists) -> Lists:
+    """Take the step for those whose gradient is of rows, where other rows stay as they are; what is left."""
+    left = lists._replace(params=[], grads=[], states=[[]], steps=[])
+    for param, grad, total, step in zip(lists.params, lists.grads, lists.states[0], lists.steps, strict=True):
+        if not grad.is_sparse:
+            for each, value in zip((left.params, left.grads, left.states[0], left.steps), (param, grad, total, step)):
+                each.append(value)
+            continue
+        grad = grad.coalesce()
+        rows, g = grad.indices()[0], -grad.values() if group["maximize"] else grad.values()
+        s = total.index_select(0, rows) + g * g
+        total.index_copy_(0, rows, s)
+        lr = float(group["lr"]) / (1 + (step - 1) * group["lr_decay"])
+        param.index_add_(0, rows, g / (s.sqrt() + group["eps"]), alpha=-lr)
+    return left

@@ -71,8 +71,8 @@ def embedding(
         scale_grad_by_freq: divide the gradient of a row by how often it is read.
         sparse: weight's gradient is a tensor of the rows that were read (`Tensor.is_sparse`), in time and memory
             proportional to them. It is dense as soon as something other than the sum of gradients, the norm's clipping,
-            `optim.SGD` without momentum and weight decay, or `optim.SparseAdam` looks at its elements, and with
-            create_graph=True.
+            `optim.SGD` without momentum and weight decay, `optim.Adagrad`, or `optim.SparseAdam` looks at its
+            elements, and with create_graph=True.
 
     Returns:
         (*, features).
