@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import html
+import inspect
 import re
 from pathlib import Path
 
@@ -23,7 +24,7 @@ MODULES = """
     nn nn.functional nn.init nn.utils nn.utils.rnn
     optim optim.lr_scheduler optim.swa_utils
     utils utils.data datasets transforms model_selection
-    train metrics metrics.functional diagnostics profiler
+    train metrics diagnostics profiler
     models.vision models.sequence models.classic
     autograd distributions linalg backends.conv cuda jit interop.torch
 """.split()
@@ -43,7 +44,7 @@ def on_files(files, config):
     ops = Ops()
     pages = {"dlcore": ops.functions(), "tensor": ops.methods()}
     for name in MODULES:
-        pages[name] = f"# dlcore.{name}\n\n::: dlcore.{name}\n"
+        pages[name] = f"# dlcore.{name}\n\n::: dlcore.{name}\n" + ops.imported_by(name)
     for name, text in pages.items():
         files.append(File.generated(config, f"api/{name}.md", content=text))
     for target in sorted(_targets()):
@@ -100,8 +101,8 @@ class Ops:
                 families.setdefault(self.families.get(name.rstrip("_"), "others"), []).append(name)
         parts = [
             "# dlcore\n\nFunctions of tensors, by the header that declares them for C++ and says what they do, in both"
-            " languages. Most are methods of [Tensor](tensor.md) too. Names, arguments and"
-            " defaults are PyTorch's. Then files, compilation and settings.\n"
+            " languages. Most are methods of [Tensor](tensor.md) too. Names, arguments and defaults are PyTorch's;"
+            " `out=` is taken too, and `axis=` and `keepdims=` for `dim=` and `keepdim=`. Then files and programs.\n"
         ]
         for family, names in sorted(families.items(), key=lambda item: (item[0] == "others", item[0])):
             header = f"csrc/include/dlcore/ops/{family}.h"
@@ -124,8 +125,16 @@ class Ops:
             + self._list("Tensor", [name for name in names if name.endswith("_")])
         )
 
-    def _list(self, owner, names):
-        prefix = "x." if owner else "dlcore."
+    def imported_by(self, module):
+        """A list of the ops that are functions of this module too, as they are."""
+        path = PACKAGE.joinpath(*module.split("."), "__init__.py")
+        nodes = ast.parse(path.read_text()).body if path.exists() else []
+        imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "_core"]
+        names = [alias.name for node in imports for alias in node.names if alias.name in self.stub[""]]
+        return f"\n## Ops\n\n{self._list('', names, f'dlcore.{module}.')}" if names else ""
+
+    def _list(self, owner, names, prefix=None):
+        prefix = prefix or ("x." if owner else "dlcore.")
         items = []
         for name in sorted(names):
             lines = "<br>".join(f"<code>{prefix}{html.escape(line)}</code>" for line in self.stub[owner][name])
@@ -144,6 +153,7 @@ def _signatures(node):
             returns = f" -> {ast.unparse(item.returns)}" if item.returns else ""
             arguments = "" if "property" in names else f"({ast.unparse(item.args)})"
             text = re.sub(r"\bbuiltins\.|\b_(?=dtype\b|device\b)", "", f"{item.name}{arguments}{returns}")
+            text = text.replace(", **extras: Any", "").replace("**extras: Any", "")
             if not any(isinstance(each, ast.Attribute) for each in item.decorator_list):  # a property's setter
                 found.setdefault(item.name, []).append(text)
     return found
@@ -173,6 +183,18 @@ SEVERAL_NAMES = re.compile(r"^ +\w+(?:, \w+)+:", re.MULTILINE)
 
 class PlainText(griffe.Extension):
     """Stars in docstrings are stars, as in (N, *), not emphasis; "weight, bias: ..." describes both."""
+
+    def on_class_members(self, *, node, cls, agent, **kwargs):
+        """Takes `__doc__ = f"...{Base.__doc__}"` for what it will be."""
+        for item in node.body:
+            if isinstance(item, ast.Assign) and ast.unparse(item.targets[0]) == "__doc__":
+                parts = (
+                    part.value if isinstance(part, ast.Constant) else cls.module[part.value.value.id].docstring.value
+                    for part in item.value.values
+                )
+                text = "\n\n".join(inspect.cleandoc(part).strip() for part in parts)
+                reader = {"parser": agent.docstring_parser, "parser_options": agent.docstring_options}
+                cls.docstring = griffe.Docstring(text, lineno=item.lineno, parent=cls, **reader)
 
     def on_object(self, *, obj, **kwargs):
         if obj.docstring:

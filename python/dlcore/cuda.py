@@ -53,6 +53,7 @@ def memory_allocated(device: Any = None) -> int:
 
 
 max_memory_allocated = memory_reserved = max_memory_reserved = memory_allocated
+"""As `memory_allocated`."""
 
 
 def _no_device() -> NoReturn:

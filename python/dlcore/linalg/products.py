@@ -11,6 +11,7 @@ from .lapack import check_matrices
 from .solvers import inv
 
 matmul = _core.matmul
+"""The matrix product, `dlcore.matmul`."""
 
 
 def matrix_power(A: Tensor, n: int) -> Tensor:

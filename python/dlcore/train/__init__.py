@@ -22,6 +22,7 @@ FAMILIES = {
     "points": pointer,
     "tables and classics": classic,
 }
+"""The modules of the families of models, by what they are for."""
 
 __all__ = [
     "AUGMENTATIONS",

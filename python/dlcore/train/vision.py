@@ -86,8 +86,8 @@ NETWORKS = {
     "mobilenet_v2": Recipe(vision.mobilenet_v2, smallest=16),
     "go_policy": Recipe(OnBoard),
 }
+"""The defaults of ``dlcore train NAME``, by name."""
 
-# Of images of a side, with the number of classes.
 AUGMENTATIONS: dict[str, Callable[[int, int], transforms.Transform]] = {
     "crop": lambda side, classes: transforms.RandomCrop(side, padding=max(1, side // 8)),
     "flip": lambda side, classes: transforms.RandomHorizontalFlip(),
@@ -96,6 +96,7 @@ AUGMENTATIONS: dict[str, Callable[[int, int], transforms.Transform]] = {
     "erase": lambda side, classes: transforms.RandomErasing(),
     "mixup": lambda side, classes: transforms.Mixup(classes),
 }
+"""What ``--augment`` knows: a transform, of the images' side and the number of classes."""
 DATA = ("digits", "mnist", "cifar10", "folder")
 NAMES = tuple(NETWORKS)
 

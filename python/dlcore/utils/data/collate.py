@@ -41,7 +41,6 @@ def _unsupported(kind) -> str:
     return f"default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {kind}"
 
 
-# What is done with items of a type, or of a subclass of it; in this order.
 default_collate_fn_map: dict[type | tuple[type, ...], Callable] = {
     Tensor: _stack,
     np.ndarray: _stack_arrays,
@@ -51,6 +50,7 @@ default_collate_fn_map: dict[type | tuple[type, ...], Callable] = {
     str: _unchanged,
     bytes: _unchanged,
 }
+"""What is done with items of a type, or of a subclass of it; in this order."""
 
 
 def collate(batch, *, collate_fn_map: dict | None = None):
