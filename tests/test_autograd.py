@@ -431,3 +431,10 @@ def test_numpy_of_a_tensor_in_a_graph():
     with pytest.raises(RuntimeError, match="detach"):
         x.numpy()
     np.testing.assert_array_equal(x.detach().numpy(), [1.0])
+
+
+def test_none_for_an_output():
+    x = d.ones(2, requires_grad=True)
+    for call in (lambda: d.autograd.grad([None], [x]), lambda: d.autograd.backward([None], inputs=[x])):
+        with pytest.raises(RuntimeError, match="element 0 of tensors does not require grad"):
+            call()

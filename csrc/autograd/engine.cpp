@@ -100,8 +100,10 @@ class Run {
   void mark_needed(const TensorList& roots) {
     std::vector<Node*> stack, all;
     std::unordered_set<Node*> seen;
-    for (const Tensor& r : roots)
-      if (const Edge e = gradient_edge(r); e.node && seen.insert(e.node.get()).second) stack.push_back(e.node.get());
+    for (const Tensor& r : roots) {
+      const Edge e = r.defined() ? gradient_edge(r) : Edge{};  // run_backward refuses one that is not defined
+      if (e.node && seen.insert(e.node.get()).second) stack.push_back(e.node.get());
+    }
     while (!stack.empty()) {
       Node* n = stack.back();
       stack.pop_back();
