@@ -35,10 +35,7 @@ def few(monkeypatch):
     monkeypatch.setattr("dlcore.train.vision.digits_split", lambda seed: parts)
 
 
-SLOW = {"vgg13", "vgg16", "vgg19", "vgg13_bn", "vgg16_bn", "vgg19_bn", "resnet34", "resnet101"}  # as their relatives
-
-
-@pytest.mark.parametrize("name", sorted(set(NETWORKS) - SLOW))
+@pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_each_network_takes_digits(name, few):
     model, accuracy = train(name, epochs=1, batch_size=16, augment=["crop", "mixup"], progress=False)
     assert 0 <= accuracy <= 1 and all(p.isfinite().all().item() for p in model.parameters())
