@@ -66,6 +66,22 @@ def test_square(shape, dtype):
 
 @pytest.mark.parametrize("dtype", EPS)
 @pytest.mark.parametrize("shape", SHAPES)
+def test_exponential(shape, dtype):
+    """exp(V diag(l) V^T) = V diag(exp(l)) V^T; exp of a rotation's generator; products of reflections."""
+    A = positive(*shape, dtype=dtype) * 0.1
+    values, V = np.linalg.eigh(A.double().numpy())
+    want = V * np.exp(values)[..., None, :] @ np.swapaxes(V, -1, -2)
+    close(linalg.matrix_exp(A), want, factor=4)
+    angles = dlcore.tensor([0.5, 0.25, 3.0], dtype=A.dtype)
+    E = linalg.matrix_exp(angles[:, None, None] * dlcore.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=A.dtype))
+    close(E, [[[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]] for a in angles.tolist()], factor=1)
+    A = matrix(*shape, dtype=dtype).tril(-1)
+    Q = linalg.householder_product(A, 2 / (1 + (A * A).sum(-2)))
+    close(Q.mT @ Q, identity_like(A))
+
+
+@pytest.mark.parametrize("dtype", EPS)
+@pytest.mark.parametrize("shape", SHAPES)
 def test_symmetric(shape, dtype):
     A = positive(*shape, dtype=dtype)
     L = linalg.cholesky(A)

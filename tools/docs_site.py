@@ -21,7 +21,7 @@ OP_HEADERS = sorted((ROOT / "csrc" / "include" / "dlcore" / "ops").glob("*.h"))
 
 # The public modules, in the order of the navigation.
 MODULES = """
-    nn nn.functional nn.init nn.utils nn.utils.rnn
+    nn nn.functional nn.init nn.utils nn.utils.parametrizations nn.utils.parametrize nn.utils.rnn
     optim optim.lr_scheduler optim.swa_utils
     utils utils.data datasets transforms model_selection
     train metrics diagnostics profiler

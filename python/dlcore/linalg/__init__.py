@@ -8,7 +8,7 @@ so; asking for another gradient raises NotImplementedError.
 from .decompositions import cholesky, eig, eigh, eigvals, eigvalsh, qr, svd, svdvals
 from .lapack import LinAlgError
 from .norms import matrix_norm, norm, vector_norm
-from .products import cross, diagonal, matmul, matrix_power, multi_dot, vecdot
+from .products import cross, diagonal, householder_product, matmul, matrix_exp, matrix_power, multi_dot, vecdot
 from .rank import cond, lstsq, matrix_rank, pinv
 from .solvers import det, inv, slogdet, solve, solve_triangular
 
@@ -23,9 +23,11 @@ __all__ = [
     "eigh",
     "eigvals",
     "eigvalsh",
+    "householder_product",
     "inv",
     "lstsq",
     "matmul",
+    "matrix_exp",
     "matrix_norm",
     "matrix_power",
     "matrix_rank",

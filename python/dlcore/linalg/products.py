@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 
@@ -27,6 +28,48 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
         n //= 2
         A = A @ A if n else A
     return _core.eye(A.shape[-1], dtype=A.dtype).expand(A.shape).clone() if result is None else result
+
+
+def matrix_exp(A: Tensor) -> Tensor:
+    """exp(A) = I + A + A^2 / 2! + ... of square matrices. Differentiable.
+
+    Taylor's polynomial of degree 14 of A / 2^s, whose norm is at most 1/2, squared s times: the rest of the series is
+    below 2^-54.
+
+    Source: Higham 2008, "Functions of Matrices", section 10.3.
+    """
+    check_matrices("matrix_exp", A, square=True)
+    norm = float(A.detach().abs().sum(-1).max()) if A.numel() else 0.0
+    squarings = max(0, math.frexp(norm)[1] + 1) if math.isfinite(norm) else 0
+    A = A * 0.5**squarings
+    eye = _core.eye(A.shape[-1], dtype=A.dtype)
+    E = eye + A / 14
+    for degree in range(13, 0, -1):
+        E = eye + A @ E / degree
+    for _ in range(squarings):
+        E = E @ E
+    return E
+
+
+def householder_product(input: Tensor, tau: Tensor) -> Tensor:  # noqa: A002
+    """The first n columns of H_1 H_2 ... H_k with H_i = I - tau_i v_i v_i^T, where v_i is column i of `input` below the
+    diagonal, 1 on it and 0 above. Differentiable.
+
+    input (*, m, n) with m >= n; tau (*, k) with k <= n.
+    """
+    check_matrices("householder_product", input)
+    m, n = input.shape[-2:]
+    if m < n or tau.shape[:-1] != input.shape[:-2] or tau.shape[-1] > n:
+        raise RuntimeError(
+            "linalg.householder_product: expected input (*, m, n) with m >= n and tau (*, k) with k <= n; got "
+            f"{tuple(input.shape)} and {tuple(tau.shape)}"
+        )
+    eye = _core.eye(m, n, dtype=input.dtype)
+    V, Q = input.tril(-1) + eye, eye.expand(input.shape)
+    for i in reversed(range(tau.shape[-1])):
+        v = V[..., i : i + 1]
+        Q = Q - tau[..., i, None, None] * v @ (v.mT @ Q)
+    return Q
 
 
 def multi_dot(tensors: Sequence[Tensor]) -> Tensor:

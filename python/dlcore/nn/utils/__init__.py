@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 
 from ... import _core
@@ -25,6 +26,8 @@ __all__ = [
     "l1_penalty",
     "l2_penalty",
     "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
     "remove_spectral_norm",
     "remove_weight_norm",
     "rnn",
@@ -32,6 +35,13 @@ __all__ = [
     "vector_to_parameters",
     "weight_norm",
 ]
+
+
+def __getattr__(name: str):
+    """Parametrizations are imported when first used: they need `dlcore.linalg`."""
+    if name in ("parametrizations", "parametrize"):
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:

@@ -12,6 +12,11 @@ from ._hooked import find_hook, hooked_parameter, remove_hook
 _MOST_ITERATIONS = 1 << 20
 
 
+def matrix_of(weight: Tensor, dim: int) -> Tensor:
+    """(size of `dim`, all the others)."""
+    return weight.movedim(dim, 0).reshape(weight.shape[dim], -1)
+
+
 class SpectralNorm:
     """The hook that computes ``module.name`` = w / sigma before `forward`."""
 
@@ -27,16 +32,12 @@ class SpectralNorm:
         self.dim = dim
         self.eps = eps
 
-    def matrix(self, weight: Tensor) -> Tensor:
-        """(size of `dim`, all the others)."""
-        return weight.movedim(self.dim, 0).reshape(weight.shape[self.dim], -1)
-
     def unit(self, x: Tensor) -> Tensor:
         return x / x.norm().clamp(min=self.eps)
 
     def compute(self, module: Module, iterate: bool) -> Tensor:
         weight, u, v = (getattr(module, self.name + suffix) for suffix in ("_orig", "_u", "_v"))
-        matrix = self.matrix(weight)
+        matrix = matrix_of(weight, self.dim)
         if iterate:
             with no_grad():
                 for _ in range(self.n_power_iterations):
@@ -82,7 +83,7 @@ def spectral_norm(
         dim = 1 if isinstance(module, (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)) else 0
     hook = SpectralNorm(name, n_power_iterations, dim, eps)
     with no_grad():
-        rows, columns = hook.matrix(weight).shape
+        rows, columns = matrix_of(weight, dim).shape
         u, v = (hook.unit(weight.new_empty(size).normal_(0, 1)) for size in (rows, columns))
     del module._parameters[name]
     module.register_parameter(name + "_orig", weight)

@@ -8,6 +8,16 @@ from ..parameter import Parameter
 from ._hooked import find_hook, hooked_parameter, remove_hook
 
 
+def length_of(weight: Tensor, dim: int) -> Tensor:
+    """|weight| over all dimensions but `dim` (which is kept), or over all of them where that is -1."""
+    if dim == -1:
+        return weight.norm()
+    if not 0 <= dim < weight.dim():
+        raise IndexError(f"weight_norm: dim must be from 0 to {weight.dim() - 1}, -1 or None, but got {dim}")
+    others = [d for d in range(weight.dim()) if d != dim]
+    return weight.norm(2, dim=others, keepdim=True) if others else weight.abs()
+
+
 class WeightNorm:
     """The hook that computes ``module.name`` from its length and direction before `forward`."""
 
@@ -17,18 +27,9 @@ class WeightNorm:
         self.name = name
         self.dim = -1 if dim is None else dim
 
-    def length(self, weight: Tensor) -> Tensor:
-        """|weight| over all dimensions but `dim` (which is kept), or over all of them."""
-        if self.dim == -1:
-            return weight.norm()
-        if not 0 <= self.dim < weight.dim():
-            raise IndexError(f"weight_norm: dim must be from 0 to {weight.dim() - 1}, -1 or None, but got {self.dim}")
-        others = [d for d in range(weight.dim()) if d != self.dim]
-        return weight.norm(2, dim=others, keepdim=True) if others else weight.abs()
-
     def compute(self, module: Module) -> Tensor:
         g, v = getattr(module, self.name + "_g"), getattr(module, self.name + "_v")
-        return v * (g / self.length(v))
+        return v * (g / length_of(v, self.dim))
 
     def __call__(self, module: Module, inputs) -> None:
         setattr(module, self.name, self.compute(module))
@@ -54,7 +55,7 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
     """
     weight = hooked_parameter(module, name, WeightNorm)
     hook = WeightNorm(name, dim)
-    length = hook.length(weight.detach())
+    length = length_of(weight.detach(), hook.dim)
     del module._parameters[name]
     module.register_parameter(name + "_g", Parameter(length))
     module.register_parameter(name + "_v", Parameter(weight.detach()))
