@@ -1,16 +1,15 @@
-"""The training loop: what it computes, its callbacks, and that a resumed training is the unbroken one, bit for bit."""
+"""The training loop: what it computes, its callbacks and its history."""
 
 import builtins
 import json
 import math
-import os
 import random
-import subprocess
 import sys
 import types
 
 import numpy as np
 import pytest
+from training import assert_same, data, net, trainer, weights
 
 import dlcore
 from dlcore import metrics, nn, optim
@@ -26,42 +25,7 @@ from dlcore.train import (
     TensorBoard,
     Trainer,
 )
-from dlcore.utils.data import DataLoader, TensorDataset
-
-
-def data(count=22, seed=0):
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((count, 5), dtype=np.float32)
-    return TensorDataset(dlcore.tensor(x), dlcore.tensor((x[:, 0] > x[:, 1]).astype(np.int64)))
-
-
-def net(dropout=0.3):
-    return nn.Sequential(
-        nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 2)
-    )  # fmt: skip
-
-
-def trainer(model=None, callbacks=(), make=optim.AdamW, schedule=True, **options):
-    model = net() if model is None else model
-    optimizer = make(model.parameters(), lr=0.01)
-    scheduler = lr_scheduler.ExponentialLR(optimizer, 0.9) if schedule else None
-    measured = {"accuracy": metrics.Accuracy()}
-    return Trainer(model, optimizer, F.cross_entropy, measured, scheduler, callbacks, progress=False, **options)
-
-
-def weights(trainer):
-    return {key: value.numpy().copy() for key, value in trainer.model.state_dict().items()}
-
-
-def assert_same(a, b):
-    assert a.keys() == b.keys()
-    for key in a:
-        np.testing.assert_array_equal(a[key], b[key], err_msg=key)
-
-
-def without_seconds(history):
-    return [{key: value for key, value in record.items() if key != "seconds"} for record in history]
-
+from dlcore.utils.data import DataLoader
 
 # --- the loop
 
@@ -120,6 +84,35 @@ def test_accumulated_batches_are_one_large_batch(sizes):
         found.append(weights(one))
     for key in found[0]:
         np.testing.assert_allclose(found[0][key], found[1][key], rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("line_search", [None, "strong_wolfe"])
+def test_an_optimizer_that_evaluates_several_times(line_search):
+    """LBFGS, against a loop with a closure; what is measured is where each step began."""
+    (x, y) = data().tensors
+    found, losses, limit = [], [], 0.5
+    for by_trainer in (True, False):
+        dlcore.manual_seed(0)
+        model = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 2))
+        optimizer = optim.LBFGS(model.parameters(), max_iter=5, line_search_fn=line_search)
+
+        def closure(model=model, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), limit)
+            return loss
+
+        if by_trainer:
+            one = Trainer(model, optimizer, F.cross_entropy, metrics.Accuracy(), clip_grad_norm=limit, progress=False)
+            history = one.fit([(x, y)], epochs=6)
+            assert one.global_step == 6 and history["loss"][5] < history["loss"][0] / 2
+            losses.append(history["loss"])
+        else:
+            losses.append([optimizer.step(closure).item() for _ in range(6)])
+        found.append({key: value.numpy() for key, value in model.state_dict().items()})
+    assert_same(*found)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
 def test_evaluate_and_predict():
@@ -215,236 +208,6 @@ def test_seed_and_going_on():
     assert one.epoch == 2
     assert len(one.fit(Noisy(), epochs=3)) == 3 and one.epoch == 3
     assert len(one.fit(Noisy(), epochs=3)) == 3
-
-
-# --- resuming
-
-
-class Interrupted(Exception):
-    pass
-
-
-class Interrupt(Callback):
-    """Breaks off after so many batches (or in the end of an epoch), before or behind the checkpoint of that batch."""
-
-    def __init__(self, after):
-        self.left = after
-
-    def on_batch_end(self, trainer):
-        self.left -= 1
-        if self.left == 0:
-            raise Interrupted
-
-    def state_dict(self):
-        return {}
-
-
-LOADERS = {
-    "loader": lambda: DataLoader(data(), 4, shuffle=True),
-    "own generator": lambda: DataLoader(data(), 4, shuffle=True, generator=dlcore.Generator().manual_seed(5)),
-    "workers": lambda: DataLoader(data(), 4, shuffle=True, num_workers=2),
-    "any iterable": lambda: Drawn(),
-}
-
-
-class Drawn:
-    """Has no state of its own, and draws from three default generators."""
-
-    def __iter__(self):
-        x, y = data().tensors
-        order = dlcore.randperm(22)
-        rows = list(range(0, 22, 4))
-        random.shuffle(rows)
-        np.random.shuffle(rows)
-        for i in rows:
-            yield x[order[i : i + 4]], y[order[i : i + 4]]
-
-
-@pytest.mark.parametrize("kind", LOADERS)
-def test_resumed_is_unbroken(kind, tmp_path, monkeypatch):
-    """Broken off after every batch, in the middle of an epoch and of an accumulated step, with dropout, batch norm,
-    shuffling, a schedule and early stopping."""
-
-    def made(folder, interrupt=None):
-        dlcore.manual_seed(1)
-        monkeypatch.setattr(os, "fsync", lambda file: None)  # hundreds of files
-        stopping = EarlyStopping("val_loss", patience=2, restore_best=True)
-        callbacks = [Checkpoint(folder, every_n_batches=1), stopping, LearningRateMonitor("step")]
-        return trainer(
-            callbacks=callbacks + ([interrupt] if interrupt else []),
-            accumulate_grad_batches=4,
-            seed=2,
-            clip_grad_norm=1.0,
-        )
-
-    epochs, held_out = 3, DataLoader(data(9, 1), 4)
-    whole = made(tmp_path / "whole")
-    whole.fit(LOADERS[kind](), held_out, epochs)
-    assert whole.global_step == 2 * epochs
-    for stop in range(1, 6 * epochs + 1):
-        folder = tmp_path / str(stop)
-        # The interrupt comes before the checkpoint of its batch; so the checkpoint is that of the batch before.
-        broken = made(folder, Interrupt(stop))
-        with pytest.raises(Interrupted):
-            broken.fit(LOADERS[kind](), held_out, epochs)
-        resumed = made(folder)
-        dlcore.manual_seed(99)
-        random.seed(99)
-        np.random.seed(99)
-        path = folder / "last.safetensors"
-        resumed.fit(LOADERS[kind](), held_out, epochs, ckpt_path=path if stop > 1 else None)
-        assert_same(weights(resumed), weights(whole))
-        assert without_seconds(resumed.history) == without_seconds(whole.history)
-        assert resumed.callbacks[1].rates == whole.callbacks[1].rates
-        assert (folder / "best.safetensors").read_bytes() == (tmp_path / "whole" / "best.safetensors").read_bytes()
-
-
-PROGRAM = """
-import os, sys
-import dlcore
-from dlcore import nn, optim
-from dlcore.nn import functional as F
-from dlcore.train import Callback, Checkpoint, Trainer
-from dlcore.utils.data import DataLoader, TensorDataset
-
-class Report(Callback):
-    def on_batch_end(self, trainer):
-        print(trainer.epoch, trainer.batch, flush=True)
-
-dlcore.manual_seed(0)
-x = dlcore.randn(40, 5)
-model = nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.5), nn.Linear(8, 1))
-optimizer = optim.AdamW(model.parameters(), lr=0.01)
-folder, last = sys.argv[1], os.path.join(sys.argv[1], "last.safetensors")
-callbacks = [Report(), Checkpoint(folder, every_n_batches=1)]
-trainer = Trainer(model, optimizer, F.mse_loss, callbacks=callbacks, accumulate_grad_batches=2, seed=1, progress=False)
-loader = DataLoader(TensorDataset(x, x.sum(1, keepdim=True)), 4, shuffle=True)
-trainer.fit(loader, epochs=4, ckpt_path=last if os.path.exists(last) else None)
-dlcore.save(model.state_dict(), os.path.join(folder, "model.safetensors"))
-"""
-
-
-def test_killed_processes(tmp_path):
-    """Killed somewhere about the saving of a checkpoint, again and again, a training ends with the same bits."""
-
-    def start(folder):
-        folder.mkdir(exist_ok=True)
-        command = [sys.executable, "-c", PROGRAM, str(folder)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-    whole = start(tmp_path / "whole")
-    assert len(whole.communicate(timeout=100)[0].splitlines()) == 40
-    for batches in (7, 11):
-        killed = start(tmp_path / "killed")
-        for _ in range(batches):
-            assert killed.stdout.readline()
-        killed.kill()
-        killed.communicate()
-    last = start(tmp_path / "killed")
-    assert len(last.communicate(timeout=100)[0].splitlines()) < 40 and last.returncode == 0
-    contents = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "killed")]
-    assert contents[0] == contents[1]
-
-
-OPTIMIZERS = {
-    "SGD": {"momentum": 0.9, "nesterov": True},
-    "Adagrad": {},
-    "RMSprop": {"momentum": 0.5, "centered": True},
-    "Adadelta": {},
-    "Adam": {"amsgrad": True},
-    "AdamW": {},
-    "Adamax": {},
-    "NAdam": {},
-    "RAdam": {},
-    "Lion": {},
-}
-SCHEDULERS = {
-    "LambdaLR": lambda o: lr_scheduler.LambdaLR(o, lambda step: 1 / (1 + step)),
-    "MultiplicativeLR": lambda o: lr_scheduler.MultiplicativeLR(o, lambda step: 0.9),
-    "StepLR": lambda o: lr_scheduler.StepLR(o, 2),
-    "MultiStepLR": lambda o: lr_scheduler.MultiStepLR(o, [2, 5]),
-    "ConstantLR": lambda o: lr_scheduler.ConstantLR(o, total_iters=4),
-    "LinearLR": lambda o: lr_scheduler.LinearLR(o, total_iters=6),
-    "PolynomialLR": lambda o: lr_scheduler.PolynomialLR(o, 20, 2.0),
-    "CosineAnnealingLR": lambda o: lr_scheduler.CosineAnnealingLR(o, 5),
-    "CosineAnnealingWarmRestarts": lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 3),
-    "CyclicLR": lambda o: lr_scheduler.CyclicLR(o, 0.001, 0.1, 3),
-    "OneCycleLR": lambda o: lr_scheduler.OneCycleLR(o, 0.1, 12),
-    "ReduceLROnPlateau": lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=0),
-    "SequentialLR": lambda o: lr_scheduler.SequentialLR(
-        o, [lr_scheduler.LinearLR(o, total_iters=4), lr_scheduler.ExponentialLR(o, 0.9)], [4]
-    ),
-    "ChainedScheduler": lambda o: lr_scheduler.ChainedScheduler(
-        [lr_scheduler.ConstantLR(o, 0.1, 4), lr_scheduler.ExponentialLR(o, 0.9)]
-    ),
-}
-
-
-@pytest.mark.parametrize("name", [*OPTIMIZERS, *SCHEDULERS])
-def test_resumed_with_every_optimizer_and_scheduler(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda file: None)
-
-    def made(*callbacks):
-        dlcore.manual_seed(1)
-        one = trainer(schedule=False, callbacks=callbacks, clip_grad_norm=1.0)
-        kind = name if name in OPTIMIZERS else "SGD"
-        one.optimizer = getattr(optim, kind)(one.model.parameters(), lr=0.05, **OPTIMIZERS[kind])
-        one.scheduler = SCHEDULERS.get(name, SCHEDULERS["StepLR"])(one.optimizer)
-        one.scheduler_interval = "epoch" if name == "ReduceLROnPlateau" else "step"
-        return one
-
-    def loader():
-        return DataLoader(data(), 4, shuffle=True, generator=dlcore.Generator().manual_seed(5))
-
-    whole = made()
-    whole.fit(loader(), epochs=2)
-    for stop in (2, 5, 7, 10):
-        broken = made(Checkpoint(tmp_path, every_n_batches=1), Interrupt(stop))
-        with pytest.raises(Interrupted):
-            broken.fit(loader(), epochs=2)
-        resumed = made()
-        resumed.fit(loader(), epochs=2, ckpt_path=tmp_path / "last.safetensors")
-        assert_same(weights(resumed), weights(whole))
-        assert resumed.learning_rates() == whole.learning_rates()
-
-
-def test_resumed_stays_stopped(tmp_path):
-    def made():
-        dlcore.manual_seed(1)
-        return trainer(callbacks=[EarlyStopping("accuracy", patience=0, mode="min"), Checkpoint(tmp_path)])
-
-    one = made()
-    one.fit(DataLoader(data(), 4), epochs=50)
-    assert one.epoch < 50
-    other = made()
-    other.fit(DataLoader(data(), 4), epochs=50, ckpt_path=tmp_path / "last.safetensors")
-    assert other.epoch == one.epoch
-    assert_same(weights(one), weights(other))
-
-
-def test_broken_off_epoch_begins_again():
-    one = trainer(callbacks=[Interrupt(3)], accumulate_grad_batches=4)
-    with pytest.raises(Interrupted):
-        one.fit(DataLoader(data(), 4), epochs=1)
-    one.callbacks.clear()
-    assert len(one.fit(DataLoader(data(), 4), epochs=1)) == 1
-    assert one.global_step == 2
-
-
-def test_state_errors(tmp_path):
-    one = trainer()
-    state = one.state_dict()
-    for wrong in (None, {}, {"model": 1}, {**state, "more": 1}):
-        with pytest.raises(ValueError, match="must be what Trainer.state_dict gave"):
-            one.load_state_dict(wrong)
-    with pytest.raises(ValueError, match="must both have a scheduler, or none"):
-        trainer(schedule=False).load_state_dict(state)
-    model = net()
-    with pytest.raises(ValueError, match="must be of 0 metrics, but is of 1"):
-        Trainer(model, one.optimizer, F.cross_entropy, scheduler=one.scheduler).load_state_dict(state)
-    dlcore.save(model.state_dict(), tmp_path / "weights.safetensors")
-    with pytest.raises(ValueError, match="must be what Trainer.state_dict gave, but got the keys 0.weight"):
-        one.load_checkpoint(tmp_path / "weights.safetensors")
 
 
 # --- callbacks
@@ -625,7 +388,11 @@ def test_errors():
     model = net()
     for options, error, message in [
         ({"model": 3}, TypeError, "model must be a Module, but got int"),
-        ({"optimizer": optim.LBFGS(model.parameters())}, ValueError, "but LBFGS computes them several times in a step"),
+        (
+            {"optimizer": optim.LBFGS(model.parameters()), "accumulate_grad_batches": 2},
+            ValueError,
+            "accumulate_grad_batches must be 1 with LBFGS.*but got 2",
+        ),
         ({"optimizer": "sgd"}, TypeError, "optimizer must be an Optimizer, but got str"),
         ({"metrics": [3]}, TypeError, "metrics must be Metrics"),
         (

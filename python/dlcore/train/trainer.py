@@ -27,7 +27,8 @@ class Trainer:
 
     Args:
         model: the module.
-        optimizer: of its parameters; only `fit` needs it.
+        optimizer: of its parameters; only `fit` needs it. One that takes a closure (`LBFGS`) has the loss and the
+            gradients of a batch computed as often as it asks; what is measured is the first time.
         loss: a function of output and target; `predict` does without.
         metrics: a `Metric`, several, or a dictionary of names and metrics; their ``update`` gets output and target. The
             history takes those that are one number.
@@ -75,14 +76,14 @@ class Trainer:
             raise TypeError(f"Trainer: model must be a Module, but got {type(model).__name__}")
         if optimizer is not None and not isinstance(optimizer, Optimizer):
             raise TypeError(f"Trainer: optimizer must be an Optimizer, but got {type(optimizer).__name__}")
-        if optimizer is not None and _needs_closure(optimizer):
-            raise ValueError(
-                "Trainer: optimizer must step by gradients that are there, but "
-                f"{type(optimizer).__name__} computes them several times in a step; call it in a loop of your own"
-            )
         if not isinstance(accumulate_grad_batches, int) or accumulate_grad_batches < 1:
             raise ValueError(
                 f"Trainer: accumulate_grad_batches must be a positive int, but got {accumulate_grad_batches!r}"
+            )
+        if accumulate_grad_batches > 1 and optimizer is not None and _needs_closure(optimizer):
+            raise ValueError(
+                f"Trainer: accumulate_grad_batches must be 1 with {type(optimizer).__name__}, which computes gradients "
+                f"several times in a step, but got {accumulate_grad_batches}"
             )
         for name, limit in (("clip_grad_norm", clip_grad_norm), ("clip_grad_value", clip_grad_value)):
             if limit is not None and not limit > 0:
@@ -167,6 +168,7 @@ class Trainer:
             the history of all epochs.
         """
         self._check_ready("fit", optimizer=self.optimizer)
+        self._by_closure = _needs_closure(self.optimizer)
         if not isinstance(epochs, int) or epochs < 0:
             raise ValueError(f"Trainer.fit: epochs must be an int that is not negative, but got {epochs!r}")
         self._loader, self.epochs = train_loader, epochs
@@ -246,20 +248,37 @@ class Trainer:
                 metric.update(output, target)
         self._group, self.batch = self._group + 1, self.batch + 1
         if self._group == self.accumulate_grad_batches:
-            self._step()
+            self._step(self._again(batch, loss) if self._by_closure else None)
         self._tell("on_batch_end")
 
-    def _step(self) -> None:
-        parameters = self._parameters()
+    def _again(self, batch, loss: Tensor) -> Callable[[], Tensor]:
+        """A closure that computes the loss and the gradients of a batch; at its first call they are there already."""
+        known = [loss]
+
+        def closure() -> Tensor:
+            if known:
+                return known.pop()
+            self.optimizer.zero_grad()
+            loss = self.compute(batch)[0]
+            loss.backward()
+            self._clip()
+            return loss
+
+        return closure
+
+    def _clip(self) -> None:
+        if self.clip_grad_norm is not None:
+            nn.utils.clip_grad_norm_(self._parameters(), self.clip_grad_norm)
+        if self.clip_grad_value is not None:
+            nn.utils.clip_grad_value_(self._parameters(), self.clip_grad_value)
+
+    def _step(self, closure: Callable[[], Tensor] | None = None) -> None:
         if self.accumulate_grad_batches > 1:
-            for parameter in parameters:
+            for parameter in self._parameters():
                 if parameter.grad is not None:
                     parameter.grad.div_(self._group_loss.weight)
-        if self.clip_grad_norm is not None:
-            nn.utils.clip_grad_norm_(parameters, self.clip_grad_norm)
-        if self.clip_grad_value is not None:
-            nn.utils.clip_grad_value_(parameters, self.clip_grad_value)
-        self.optimizer.step()
+        self._clip()
+        self.optimizer.step(*([] if closure is None else [closure]))
         self.step_loss, self._group = value_of(self._group_loss), 0
         self._group_loss.reset()
         self.global_step += 1
