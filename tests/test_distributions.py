@@ -93,13 +93,16 @@ def test_categorical_with_probability_zero():
     assert not (c.sample((100,)) == 1).any()
 
 
-MANY = 40_000
+MANY = 1_000_000
+CHANCE = 16.0  # what is seen with probability exp(-16) = 1e-7 or less is no chance
+STRAY = math.sqrt(2 * CHANCE / MANY)  # of the mean of MANY draws, in standard deviations of one
 
 
 @pytest.mark.parametrize(
     "make",
     [
         lambda: D.Normal(f64(LOC), f64(SCALE)),
+        lambda: D.Normal(dlcore.tensor(-2.0), dlcore.tensor(0.5)),
         lambda: D.Uniform(f64([-1.0, 2.0]), f64([1.0, 2.5])),
         lambda: D.Bernoulli(f64(P)),
         lambda: D.Bernoulli(logits=dlcore.tensor(0.3)),
@@ -110,10 +113,30 @@ def test_samples_have_the_moments(make):
     d = make()
     x = d.sample((MANY,))
     assert x.shape == (MANY, *d.batch_shape) and not x.requires_grad
-    # means of MANY draws stray by stddev / sqrt(MANY); five times that is beyond chance
-    bound = 5 * d.stddev.numpy() / math.sqrt(MANY)
-    assert (np.abs(x.mean(0).numpy() - d.mean.numpy()) <= bound).all()
-    assert (np.abs(x.std(0).numpy() / d.stddev.numpy() - 1) <= 5 / math.sqrt(MANY) * 6).all()
+    x, mean, variance = (each.double().numpy() for each in (x, d.mean, d.variance))
+    assert (np.abs(x.mean(0) - mean) <= STRAY * np.sqrt(variance)).all()
+    squares = (x - mean) ** 2
+    assert (np.abs(squares.mean(0) - variance) <= STRAY * squares.std(0)).all()
+
+
+@pytest.mark.parametrize(
+    "d",
+    [
+        D.Normal(f64(1.0), f64(0.7)),
+        D.Uniform(f64(-1.0), f64(2.0)),
+        D.Exponential(f64(0.4)),
+        D.Laplace(f64(-2.0), f64(0.3)),
+    ],
+    ids=lambda d: type(d).__name__,
+)
+def test_samples_have_the_law(d):
+    """The greatest distance of the distribution functions (Kolmogorov, Smirnov)."""
+    dlcore.manual_seed(11)
+    u = np.sort(d.cdf(d.sample((MANY,))).numpy())
+    steps = np.arange(MANY + 1) / MANY
+    distance = max((steps[1:] - u).max(), (u - steps[:-1]).max())
+    # Massart, "The tight constant in the Dvoretzky-Kiefer-Wolfowitz inequality", 1990
+    assert distance <= math.sqrt((CHANCE + math.log(2)) / (2 * MANY))
 
 
 def test_categorical_frequencies():
@@ -121,7 +144,7 @@ def test_categorical_frequencies():
     c = D.Categorical(f64(ROWS))
     counts = dlcore.nn.functional.one_hot(c.sample((MANY,)), 3).double().mean(0)
     p = ROWS / ROWS.sum(-1, keepdims=True)
-    assert (np.abs(counts.numpy() - p) <= 5 * np.sqrt(p * (1 - p) / MANY)).all()
+    assert (np.abs(counts.numpy() - p) <= STRAY * np.sqrt(p * (1 - p))).all()
 
 
 def test_rsample_is_differentiable():
