@@ -30,12 +30,13 @@ const Shape kShapes[] = {
     {"grouped 3x3", 8, 128, 28, 128, 3, 1, 1, 8},
 };
 
-// The kernels that run, in explain_conv2d's words.
+// The kernels that run forward, in explain_conv2d's words.
 std::string path(const Shape& s) {
   const std::string text =
       explain_conv2d(empty({s.batch, s.in, s.size, s.size}), empty({s.out, s.in / s.groups, s.kernel, s.kernel}),
                      {s.stride}, {s.padding}, {1}, s.groups);
-  return text.substr(text.rfind(": ") + 2);
+  const size_t from = text.find("forward: ") + 9;
+  return text.substr(from, text.find('\n', from) - from);
 }
 
 const int registered = [] {

@@ -65,25 +65,44 @@ def test_same_bits_for_any_number_of_threads(layer, threads):
         dlcore.set_num_threads(before)
 
 
+IN_PLACE, BLOCKS = "products of matrices, read in place", "sums over padded blocks of the image"
+WHOLE, FEW = "one product of matrices an image", "products of positions with whole filters"
+TILES, DEPTHWISE = "Winograd F(4x4, 3x3)", "vectors of channels, one filter each"
+
+
 @pytest.mark.parametrize(
     "x, w, options, order, kernels",
     [
-        ((8, 64, 56, 56), (64, 64, 3, 3), {"padding": 1}, "last", "Winograd"),
-        ((1, 64, 8, 8), (64, 64, 3, 3), {"padding": 1}, "last", "read in place"),
-        ((2, 3, 32, 32), (64, 3, 7, 7), {"stride": 2}, "last", "read in place"),
-        ((2, 32, 9, 9), (32, 1, 3, 3), {"groups": 32}, "last", "one filter each"),
-        ((2, 1, 28, 28), (6, 1, 5, 5), {}, "first", "padded blocks"),
-        ((4, 8, 9, 9), (16, 8, 1, 1), {}, "first", "one product"),
+        ((8, 64, 56, 56), (64, 64, 3, 3), {"padding": 1}, "last", [TILES] * 3),
+        ((8, 64, 56, 56), (64, 64, 3, 3), {"padding": "same"}, "last", [TILES] * 3),
+        ((1, 64, 8, 8), (64, 64, 3, 3), {"padding": 1}, "last", [IN_PLACE] * 3),
+        ((2, 3, 32, 32), (64, 3, 7, 7), {"stride": 2}, "last", [IN_PLACE, FEW, IN_PLACE]),
+        ((2, 3, 32, 32), (64, 3, 3, 3), {"dilation": 2, "padding": "valid"}, "last", [IN_PLACE] * 3),
+        ((2, 32, 9, 9), (32, 1, 3, 3), {"groups": 32}, "last", [DEPTHWISE] * 3),
+        ((2, 1, 28, 28), (6, 1, 5, 5), {}, "first", [BLOCKS] * 3),
+        ((2, 2, 9, 9), (6, 2, 2, 2), {"padding": "same"}, "first", [BLOCKS] * 3),
+        ((4, 8, 9, 9), (16, 8, 1, 1), {}, "first", [WHOLE] * 3),
     ],
 )
 def test_explain_says_what_runs(x, w, options, order, kernels):
     text = conv.explain(dlcore.zeros(x), dlcore.zeros(w), **options)
-    assert f"channels {order}" in text and kernels in text
     y = dlcore.nn.functional.conv2d(dlcore.zeros(x), dlcore.zeros(w), **options)
-    assert y.is_contiguous() == (order == "first")
-    assert str(tuple(y.shape)) in text
+    assert f"channels {order}" in text and y.is_contiguous() == (order == "first")
+    assert f" to {tuple(y.shape)}," in text
+    passes = [
+        f"{name}: {kernel}" for name, kernel in zip(("forward", "gradient of input", "gradient of weight"), kernels)
+    ]
+    assert text.splitlines()[2:] == passes
+
+
+def test_explain_follows_the_setting():
+    with conv.winograd(False):
+        text = conv.explain(dlcore.zeros(8, 64, 56, 56), dlcore.zeros(64, 64, 3, 3), padding=1)
+    assert text.count(IN_PLACE) == 3
 
 
 def test_explain_checks_its_arguments():
     with pytest.raises(RuntimeError, match="conv2d: weight must have shape"):
         conv.explain(dlcore.zeros(1, 3, 8, 8), dlcore.zeros(4, 2, 3, 3))
+    with pytest.raises(RuntimeError, match="padding 'same' needs stride 1"):
+        conv.explain(dlcore.zeros(1, 3, 8, 8), dlcore.zeros(4, 3, 3, 3), stride=2, padding="same")

@@ -72,7 +72,18 @@ def test_results_keep_the_order_in_memory(op):
         (lambda x: F.pixel_unshuffle(x, 3), RuntimeError, "divisible by downscale_factor"),
         (lambda x: F.channel_shuffle(x, 4), RuntimeError, "divisible by groups"),
         (lambda x: F.unfold(x, 9), RuntimeError, "there must be a window"),
+        (lambda x: F.unfold(x[:, :0], 2), RuntimeError, "unfold: only the batch of input may be empty"),
         (lambda x: F.fold(x[0], 4, 2), RuntimeError, "fold: input"),
+        (lambda x: F.fold(x[0, :, :0], 4, 2), RuntimeError, "fold: only the batch of input may be empty"),
+        (
+            lambda x: F.pad(x, (-3, -1, 0, 0), "reflect"),
+            RuntimeError,
+            "pad: the padded size of dimension 3 must be pos",
+        ),
+        (lambda x: F.pad(x, (0, -4, 0, 0), "replicate"), RuntimeError, "pad: the padded size of dimension 3 must be p"),
+        (lambda x: F.adaptive_max_pool2d(x[:, :0], 2), RuntimeError, "only the batch of input may be empty"),
+        (lambda x: F.max_unpool2d(x, x.long(), 1, 1, 9), ValueError, "max_unpool2d: output_size must not be negative"),
+        (lambda x: F.max_unpool2d(x, x.long() - 1, 2), RuntimeError, r"indices must be in \[0, 80\)"),
         (lambda x: F.dropout2d(x, 1.5), ValueError, "between 0 and 1"),
     ],
 )

@@ -28,9 +28,13 @@ void bind_nn(Ops& ops) {
   ops.function<&conv2d_act>(
       "conv2d_act(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, "
       "int[2] dilation=1, int groups=1, str activation=\"relu\") -> Tensor");
-  ops.function<&explain_conv2d>(
-      "_explain_conv2d(Tensor input, Tensor weight, int[2] stride=1, int[2] padding=0, int[2] dilation=1, "
-      "int groups=1) -> str");
+  using Sides = std::string (*)(const Tensor&, const Tensor&, IntSpan, IntSpan, IntSpan, int64_t);
+  using NamedSides = std::string (*)(const Tensor&, const Tensor&, IntSpan, const std::string&, IntSpan, int64_t);
+  ops.function<static_cast<Sides>(&explain_conv2d), static_cast<NamedSides>(&explain_conv2d)>(
+      "_explain_conv2d",
+      {"(Tensor input, Tensor weight, int[2] stride=1, int[2] padding=0, int[2] dilation=1, int groups=1) -> str",
+       "(Tensor input, Tensor weight, int[2] stride=1, str padding=\"valid\", int[2] dilation=1, int groups=1) -> "
+       "str"});
   ops.function<&conv_transpose1d>(
       "conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, "
       "int[1] output_padding=0, int groups=1, int[1] dilation=1) -> Tensor");

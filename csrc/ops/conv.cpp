@@ -174,14 +174,16 @@ Conv2d geometry(const char* op, const Tensor& x, const Tensor& weight, ConvAxes 
   return g;
 }
 
-const char* describe(kernel::ConvPath path) {
-  switch (path) {
+const char* describe(const Conv2d& g, ConvPass pass) {
+  switch (kernel::conv2d_path(g)) {
     case kernel::ConvPath::Winograd:
       return "Winograd F(4x4, 3x3)";
     case kernel::ConvPath::Depthwise:
       return "vectors of channels, one filter each";
     case kernel::ConvPath::ChannelsLast:
-      return "products of matrices, read in place";
+      return pass == ConvPass::BackwardData && kernel::conv2d_few_channels(g)
+                 ? "products of positions with whole filters"
+                 : "products of matrices, read in place";
     case kernel::ConvPath::Product:
       return "one product of matrices an image";
     case kernel::ConvPath::Blocks:
@@ -206,7 +208,9 @@ std::string explain_convolution(const char* op, const Tensor& x, const Tensor& w
   return format(op, ": ", sizes_of(x), " by ", sizes_of(weight), " to ", Dims{g.n, g.oc, g.oh, g.ow}, ", ",
                 name(g.dtype), ", ", std::llround(c.flops / 1e6), " MFLOP and ", std::llround(c.bytes / 1e6),
                 " MB forward\n", "order in memory: ", g.channels_last ? "channels last" : "channels first",
-                "\nkernels: ", describe(kernel::conv2d_path(g)));
+                "\nforward: ", describe(g, ConvPass::Forward),
+                "\ngradient of input: ", describe(g, ConvPass::BackwardData),
+                "\ngradient of weight: ", describe(g, ConvPass::BackwardWeight));
 }
 
 // The gradient of a convolution by its data, whose geometry is the other way round: y is what that one reads.

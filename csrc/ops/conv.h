@@ -13,7 +13,7 @@ struct ConvAxes {
 // to the right. `relu`: of the result.
 Tensor convolve(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, ConvAxes stride,
                 ConvAxes front, ConvAxes total, ConvAxes dilation, int64_t groups, bool relu = false);
-// In words: its size, the order in memory and the kernels that run.
+// In words: its size, the order in memory and the kernels that run forward and backward.
 std::string explain_convolution(const char* op, const Tensor& x, const Tensor& weight, ConvAxes stride, ConvAxes front,
                                 ConvAxes total, ConvAxes dilation, int64_t groups);
 // x (n, c, h, w), weight (c, k / groups, kh, kw)

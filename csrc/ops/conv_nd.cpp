@@ -13,6 +13,8 @@ struct ConvOp {
   bool relu = false;  // of the result; not in three dimensions, not transposed
 };
 
+const ConvOp kConv2d{"conv2d", 2, false};
+
 const char* const kAxes[] = {"", "L", "H, W", "D, H, W"};
 const char* const kKernelAxes[] = {"", "kW", "kH, kW", "kD, kH, kW"};
 
@@ -112,6 +114,27 @@ struct Sides {
   Dims front, total;
 };
 
+Sides equal_sides(const Dims& padding) {
+  Sides sides{padding, padding};
+  for (int64_t& t : sides.total) t *= 2;
+  return sides;
+}
+
+// "same" or "valid"
+Sides named_sides(const ConvOp& op, const std::string& padding, const Tensor& weight, const Dims& stride,
+                  const Dims& dilation) {
+  DLCORE_CHECK(padding == "same" || padding == "valid", RuntimeError, op.name,
+               ": padding must be 'same', 'valid', or numbers; got '", padding, "'");
+  Sides sides{Dims(op.spatial, 0), Dims(op.spatial, 0)};
+  for (int64_t i = 0; i < op.spatial && padding == "same"; ++i) {
+    DLCORE_CHECK(stride[i] == 1, RuntimeError, op.name, ": padding 'same' needs stride 1, but got ", stride);
+    DLCORE_CHECK(!__builtin_mul_overflow(weight.size(2 + i) - 1, dilation[i], &sides.total[i]), RuntimeError, op.name,
+                 ": dilation is too large, got ", dilation);
+    sides.front[i] = sides.total[i] / 2;
+  }
+  return sides;
+}
+
 // y = sum over the kernel's planes of their convolutions with the planes of x that they meet.
 Tensor convolve_volume(const ConvOp& op, const Tensor& input, const Tensor& weight, const Tensor& bias,
                        const Dims& stride, const Sides& sides, const Dims& dilation, int64_t groups) {
@@ -177,26 +200,16 @@ Tensor convolution(const ConvOp& op, const Tensor& input, const Tensor& weight, 
 Tensor convolution(const ConvOp& op, const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride,
                    IntSpan padding, IntSpan dilation, int64_t groups) {
   check_tensors(op, input, weight, bias, groups);
-  const Dims s = each_axis(op, "stride", stride, 1), p = each_axis(op, "padding", padding, 0);
-  Dims total = p;
-  for (int64_t& t : total) t *= 2;
-  return convolution(op, input, weight, bias, s, {p, total}, each_axis(op, "dilation", dilation, 1), groups);
+  const Dims s = each_axis(op, "stride", stride, 1);
+  const Sides sides = equal_sides(each_axis(op, "padding", padding, 0));
+  return convolution(op, input, weight, bias, s, sides, each_axis(op, "dilation", dilation, 1), groups);
 }
 
 Tensor convolution(const ConvOp& op, const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride,
                    const std::string& padding, IntSpan dilation, int64_t groups) {
-  DLCORE_CHECK(padding == "same" || padding == "valid", RuntimeError, op.name,
-               ": padding must be 'same', 'valid', or numbers; got '", padding, "'");
   check_tensors(op, input, weight, bias, groups);
   const Dims s = each_axis(op, "stride", stride, 1), d = each_axis(op, "dilation", dilation, 1);
-  Sides sides{Dims(op.spatial, 0), Dims(op.spatial, 0)};
-  for (int64_t i = 0; i < op.spatial && padding == "same"; ++i) {
-    DLCORE_CHECK(s[i] == 1, RuntimeError, op.name, ": padding 'same' needs stride 1, but got ", stride);
-    DLCORE_CHECK(!__builtin_mul_overflow(weight.size(2 + i) - 1, d[i], &sides.total[i]), RuntimeError, op.name,
-                 ": dilation is too large, got ", dilation);
-    sides.front[i] = sides.total[i] / 2;
-  }
-  return convolution(op, input, weight, bias, s, sides, d, groups);
+  return convolution(op, input, weight, bias, s, named_sides(op, padding, weight, s, d), d, groups);
 }
 
 Tensor transposed(const ConvOp& op, const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride,
@@ -232,11 +245,11 @@ Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias, Int
 }
 Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
               IntSpan dilation, int64_t groups) {
-  return convolution({"conv2d", 2, false}, input, weight, bias, stride, padding, dilation, groups);
+  return convolution(kConv2d, input, weight, bias, stride, padding, dilation, groups);
 }
 Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, const std::string& padding,
               IntSpan dilation, int64_t groups) {
-  return convolution({"conv2d", 2, false}, input, weight, bias, stride, padding, dilation, groups);
+  return convolution(kConv2d, input, weight, bias, stride, padding, dilation, groups);
 }
 Tensor conv2d_act(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
                   IntSpan dilation, int64_t groups, const std::string& activation) {
@@ -254,14 +267,30 @@ Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias, Int
   return convolution({"conv3d", 3, false}, input, weight, bias, stride, padding, dilation, groups);
 }
 
+namespace {
+
+// `sides`(stride, dilation): the padding.
+template <class F>
+std::string explain(const Tensor& input, const Tensor& weight, IntSpan stride, IntSpan dilation, int64_t groups,
+                    const F& sides) {
+  check_tensors(kConv2d, input, weight, {}, groups);
+  const Dims s = each_axis(kConv2d, "stride", stride, 1), d = each_axis(kConv2d, "dilation", dilation, 1);
+  const Sides padding = sides(s, d);
+  return explain_convolution(kConv2d.name, input.dim() == 3 ? unsqueeze(input, 0) : input, weight, plane(s, 1),
+                             plane(padding.front, 0), plane(padding.total, 0), plane(d, 1), groups);
+}
+
+}  // namespace
+
 std::string explain_conv2d(const Tensor& input, const Tensor& weight, IntSpan stride, IntSpan padding, IntSpan dilation,
                            int64_t groups) {
-  const ConvOp op{"conv2d", 2, false};
-  check_tensors(op, input, weight, {}, groups);
-  const Dims s = each_axis(op, "stride", stride, 1), p = each_axis(op, "padding", padding, 0),
-             d = each_axis(op, "dilation", dilation, 1);
-  return explain_convolution(op.name, input.dim() == 3 ? unsqueeze(input, 0) : input, weight, {s[0], s[1]},
-                             {p[0], p[1]}, {2 * p[0], 2 * p[1]}, {d[0], d[1]}, groups);
+  return explain(input, weight, stride, dilation, groups,
+                 [&](const Dims&, const Dims&) { return equal_sides(each_axis(kConv2d, "padding", padding, 0)); });
+}
+std::string explain_conv2d(const Tensor& input, const Tensor& weight, IntSpan stride, const std::string& padding,
+                           IntSpan dilation, int64_t groups) {
+  return explain(input, weight, stride, dilation, groups,
+                 [&](const Dims& s, const Dims& d) { return named_sides(kConv2d, padding, weight, s, d); });
 }
 
 Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,

@@ -41,6 +41,13 @@ Sides sides_of(IntSpan image, const Arguments& a) {
   return sides;
 }
 
+// Only the dimensions before `first` may be empty.
+void check_filled(const char* op, const Tensor& x, int64_t first) {
+  for (int64_t dim = first; dim < x.dim(); ++dim)
+    DLCORE_CHECK(x.size(dim) > 0, RuntimeError, op, ": only the batch of input may be empty, but got shape ",
+                 x.sizes());
+}
+
 AxisList list_of(const Side& s) {
   AxisList list(s.size, s.taps * s.windows);
   for (int64_t tap = 0; tap < s.taps; ++tap)
@@ -61,6 +68,7 @@ Tensor im2col(const Tensor& input, IntSpan kernel_size, IntSpan dilation, IntSpa
                "unfold: input must have shape (N, C, H, W) or (C, H, W), but got ", input.sizes());
   DLCORE_CHECK(is_floating(input.dtype()), NotImplementedError, "unfold: input must be floating point, but got ",
                name(input.dtype()));
+  check_filled("unfold", input, input.dim() - 3);
   return on_batch(input, 2, [&](const Tensor& x) {
     const Sides s = sides_of({x.size(2), x.size(3)}, {"unfold", kernel_size, dilation, padding, stride});
     const int64_t n = x.size(0), c = x.size(1);
@@ -76,6 +84,7 @@ Tensor col2im(const Tensor& input, IntSpan output_size, IntSpan kernel_size, Int
                "fold: input must have shape (N, C kh kw, windows) or (C kh kw, windows), but got ", input.sizes());
   DLCORE_CHECK(is_floating(input.dtype()), NotImplementedError, "fold: input must be floating point, but got ",
                name(input.dtype()));
+  check_filled("fold", input, input.dim() - 2);
   DLCORE_CHECK(output_size.size() == 1 || output_size.size() == 2, RuntimeError,
                "fold: output_size must be one number or two, but got ", output_size);
   const Dims image{output_size[0], output_size.back()};

@@ -35,8 +35,9 @@ int64_t source(PadMode mode, int64_t o, const Sides& s) {
 }
 
 void check_sides(PadMode mode, const Sides& s, int64_t dim, const Tensor& x) {
-  DLCORE_CHECK(s.out() >= 0, RuntimeError, "pad: the padded size of dimension ", dim, " must not be negative; got ",
-               s.in, " + ", s.before, " + ", s.after);
+  DLCORE_CHECK(s.out() >= (mode == PadMode::Circular ? 0 : 1), RuntimeError, "pad: the padded size of dimension ", dim,
+               mode == PadMode::Circular ? " must not be negative" : " must be positive", "; got ", s.in, " + ",
+               s.before, " + ", s.after);
   if (mode == PadMode::Replicate) return;
   DLCORE_CHECK(mode == PadMode::Reflect || s.kept() > 0 || s.out() == 0, RuntimeError,
                "pad: mode \"circular\" has nothing to repeat in dimension ", dim, " of input of shape ", x.sizes(),

@@ -208,7 +208,7 @@ Tensor adaptive_avg_pool(const char* op, int64_t spatial, const Tensor& input, I
 
 std::tuple<Tensor, Tensor> adaptive_max_pool(const char* op, int64_t spatial, const Tensor& input,
                                              IntSpan output_size) {
-  check_pool_input(op, input, spatial, true);
+  check_pool_input(op, input, spatial, input.dim() == spatial + 1);  // as in PyTorch: all but the first dimension
   DLCORE_CHECK(is_floating(input.dtype()), NotImplementedError, op, ": input must be floating point, but got ",
                name(input.dtype()));
   return with_indices(input, spatial, [&](const Tensor& x) { return adaptive_windows(op, x, output_size); });

@@ -33,13 +33,15 @@ def winograd(enabled: bool) -> Iterator[None]:
 
 
 def explain(input: _core.Tensor, weight: _core.Tensor, stride=1, padding=0, dilation=1, groups: int = 1) -> str:
-    """How `conv2d` with these arguments runs: its cost, the order of the images in memory, and which kernels.
+    """How `conv2d` with these arguments runs: its cost, the order in memory, and the kernels of each pass.
 
     Args: those of `nn.functional.conv2d`; nothing is computed.
 
     >>> print(explain(dlcore.empty(8, 64, 56, 56), dlcore.empty(64, 64, 3, 3), padding=1))
     conv2d: (8, 64, 56, 56) by (64, 64, 3, 3) to (8, 64, 56, 56), float32, 1850 MFLOP and 13 MB forward
     order in memory: channels last
-    kernels: Winograd F(4x4, 3x3)
+    forward: Winograd F(4x4, 3x3)
+    gradient of input: Winograd F(4x4, 3x3)
+    gradient of weight: Winograd F(4x4, 3x3)
     """
     return _core._explain_conv2d(input, weight, stride, padding, dilation, groups)

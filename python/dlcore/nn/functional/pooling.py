@@ -199,6 +199,8 @@ def _unpool(op: str, spatial: int, input: Tensor, indices: Tensor, kernel_size, 
                     f"{op}: invalid output_size {tuple(output_size)}; expected between {usual - step} and "
                     f"{usual + step} but got {size}"
                 )
+    if min(output_size) < 0:
+        raise ValueError(f"{op}: output_size must not be negative, but got {tuple(output_size)}")
     volume = math.prod(output_size)
     if indices.numel() and not 0 <= indices.min().item() <= indices.max().item() < volume:
         raise RuntimeError(f"{op}: indices must be in [0, {volume}) for an output of sizes {tuple(output_size)}")
