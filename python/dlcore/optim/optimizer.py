@@ -224,8 +224,8 @@ class Optimizer:
         return result
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Take over what `state_dict` gave. Tensors are converted to their parameter's dtype, but not the counts "step"
-        and the products "mu_product".
+        """Take over what `state_dict` gave, here or in PyTorch. Tensors are converted to their parameter's dtype, but
+        not the counts "step" and the products "mu_product".
 
         Raises:
             ValueError: if the groups differ in number or size.
@@ -298,6 +298,8 @@ def _saved_value(key, value):
 
 def _loaded_value(param: Tensor, key, value):
     """`value` as it belongs to `param`: floating-point state has the parameter's dtype."""
+    if not isinstance(value, Tensor) and hasattr(value, "__dlpack__") and hasattr(value, "detach"):
+        value = _core.from_dlpack(value.detach()).clone()  # PyTorch's
     if isinstance(value, Tensor):
         if key in ("step", "mu_product"):
             return value
