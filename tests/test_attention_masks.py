@@ -93,6 +93,19 @@ def test_same_bits_for_any_thread_count():
     assert all(r == results[0] for r in results[1:])
 
 
+def test_lengths_of_any_integers():
+    x = dlcore.randn(2, 1, 7, 4)
+    want = attention(x, x, x, KeyPadding([3, 7]))
+    for lengths in (
+        (3, 7),
+        np.array([3, 7]),
+        dlcore.tensor([3, 7], dtype=dlcore.int32),
+        dlcore.tensor([3, 7], dtype=dlcore.uint8),
+    ):
+        assert dlcore.equal(attention(x, x, x, KeyPadding(lengths)), want)
+    assert dlcore.equal(attention(x, x, x, Strided(2**70)), attention(x, x, x, SlidingWindow(0, 0)))  # oneself
+
+
 def test_without_a_mask_it_is_dense():
     inputs = [dlcore.randn(2, 5, 4) for _ in range(3)]
     assert bool((attention(*inputs) == scaled_dot_product_attention(*inputs)).all())
@@ -102,13 +115,13 @@ def test_without_a_mask_it_is_dense():
     ("mask", "message"),
     [
         (Global([70]), "tokens"),
-        (Global([-1]), "tokens"),
-        (Global(dlcore.tensor([1.0])), "tokens"),
+        (Global(dlcore.tensor([-1])), "tokens"),
+        (Global(dlcore.tensor([[1]])), "tokens"),
         (KeyPadding([3]), "as many as"),
         (KeyPadding([3, 71]), "from 0 to 70"),
-        (KeyPadding([-1, 3]), "from 0 to 70"),
+        (KeyPadding(dlcore.tensor([-1, 3])), "from 0 to 70"),
         (BlockSparse([[True]], 64), "shape"),
-        (BlockSparse([[True]], 0), "positive"),
+        (BlockSparse([[True]], 2**40), "positive"),
         (BlockSparse(dlcore.ones(2, 2), 64), "bool"),
     ],
 )
@@ -121,8 +134,26 @@ def test_masks_that_do_not_fit(mask, message):
 
 def test_bad_masks():
     x = dlcore.randn(2, 1, 7, 4)
-    for bad in (lambda: SlidingWindow(-1, 0), lambda: Strided(0)):
-        with pytest.raises(ValueError):
+    for bad, message in (
+        (lambda: SlidingWindow(-1, 0), "SlidingWindow: left must not be negative, but got -1"),
+        (lambda: Strided(0), "Strided: step must be positive, but got 0"),
+        (lambda: BlockSparse([[True]], 0), "BlockSparse: size must be positive, but got 0"),
+        (lambda: KeyPadding([3, -1]), "KeyPadding: lengths must not be negative, but got -1"),
+        (lambda: Causal().dense(3, -1), "Causal.dense: keys must not be negative, but got -1"),
+        (lambda: Causal().dense(2**40, 3), "Causal.dense: queries must be below 2147483648, but got"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            bad()
+    for bad, message in (
+        (lambda: SlidingWindow(0, 1.5), "SlidingWindow: right must be an int, but got 1.5"),
+        (lambda: Strided("a"), "Strided: step must be an int, but got 'a'"),
+        (lambda: Global([1.5]), "Global: tokens must be an int, but got 1.5"),
+        (lambda: Global(dlcore.tensor([1.0])), "Global: tokens must be integers, but got dlcore.float32"),
+        (lambda: KeyPadding([1, True]), "KeyPadding: lengths must be an int, but got True"),
+        (lambda: KeyPadding(dlcore.ones(2, dtype=dlcore.bool)), "KeyPadding: lengths must be integers, but got"),
+        (lambda: BlockSparse([[True]], 7.0), "BlockSparse: size must be an int, but got 7.0"),
+    ):
+        with pytest.raises(TypeError, match=message):
             bad()
     with pytest.raises(TypeError, match="Mask"):
         attention(x, x, x, dlcore.ones(7, 7))

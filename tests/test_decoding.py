@@ -174,6 +174,26 @@ def test_distribution(options, kept):
     assert chi < 25  # one in 20,000 for four degrees of freedom
 
 
+def test_half_precision():
+    """Sums of probabilities, and of their logarithms, are not taken in bfloat16, which keeps 8 bits of them."""
+    logits = dlcore.zeros(1, 1000, dtype=dlcore.bfloat16)
+    got = sample(lambda t, s: (logits.expand(len(t), -1), s), None, dlcore.zeros(20_000, dtype=dlcore.int64), None, 1,
+                 top_p=0.5)  # fmt: skip
+    assert len({y[0] for y in got}) == 500  # each is missed with probability (1 - 1 / 500)^20000 = 4e-18
+
+    walk = Walk(tree(3, 5, sequences=50, spread=0.2))
+
+    def rounded(dtype):
+        def step(tokens, state):
+            logits, state = walk(tokens, state)
+            return logits.to(dlcore.bfloat16).to(dtype), state
+
+        return step
+
+    found = [beam_search(rounded(d), walk.state(), 1, EOS, 5, beams=9) for d in (dlcore.bfloat16, dlcore.float64)]
+    assert found[0] == found[1]
+
+
 def test_sampling_is_repeatable():
     tables = tree(4, 6, sequences=20, seed=2)
 
@@ -232,11 +252,36 @@ def test_wrong_arguments(search, call, error, message):
     [
         (lambda: sample(STEP, None, 1, 0, 5, temperature=0), ValueError, "temperature must be positive and finite"),
         (lambda: sample(STEP, None, 1, 0, 5, temperature=math.nan), ValueError, "but got nan"),
-        (lambda: sample(STEP, None, 1, 0, 5, top_k=0), ValueError, "top_k must be a positive int or None, but got 0"),
+        (lambda: sample(STEP, None, 1, 0, 5, top_k=0), ValueError, "top_k must be a positive int, but got 0"),
         (lambda: sample(STEP, None, 1, 0, 5, top_p=0.0), ValueError, r"top_p must be in \(0, 1\] or None, but got 0.0"),
         (lambda: sample(STEP, None, 1, 0, 5, top_p=1.5), ValueError, "but got 1.5"),
         (lambda: beam_search(STEP, None, 1, 0, 5, beams=0), ValueError, "beams must be a positive int, but got 0"),
-        (lambda: beam_search(STEP, None, 1, 0, 5, length_penalty=-1), ValueError, "must not be negative, but got -1"),
+        (
+            lambda: beam_search(STEP, None, 1, 0, 5, length_penalty=-1),
+            ValueError,
+            "finite and not negative, but got -1",
+        ),
+        (
+            lambda: sample(STEP, None, 1, 0, 5, temperature="hot"),
+            ValueError,
+            "temperature must be .* got 'hot'",
+        ),
+        (
+            lambda: sample(STEP, None, 1, 0, 5, top_k=True),
+            ValueError,
+            "top_k must be a positive int, but got True",
+        ),
+        (lambda: sample(STEP, None, 1, 0, 5, top_p="a"), ValueError, "top_p must be in .* got 'a'"),
+        (
+            lambda: beam_search(STEP, None, 1, 0, 5, beams=True),
+            ValueError,
+            "beams must be a positive int, but got True",
+        ),
+        (
+            lambda: beam_search(STEP, None, 1, 0, 5, length_penalty="a"),
+            ValueError,
+            "beam_search: length_penalty must be",
+        ),
         (lambda: beam_search(STEP, {"a": 3}, 1, 0, 5), TypeError, "reorder: state must hold tensors .* but got int"),
     ],
 )

@@ -66,6 +66,14 @@ def test_errors(shapes, options):
         module(*(dlcore.randn(*s) for s in shapes), **options)
 
 
+def test_features_of_key_and_value():
+    module = nn.MultiheadAttention(8, 2, kdim=5, vdim=3)
+    for shapes, message in ((((5, 2, 8), (5, 2, 8), (5, 2, 3)), "key must have 5 features, but got 8"),
+                            (((5, 2, 8), (5, 2, 5), (5, 2, 8)), "value must have 3 features, but got 8")):  # fmt: skip
+        with pytest.raises(RuntimeError, match=f"multi_head_attention_forward: {message}"):
+            module(*(dlcore.randn(*s) for s in shapes))
+
+
 def test_heads_divide_features():
     with pytest.raises(ValueError, match="divide"):
         nn.MultiheadAttention(10, 3)

@@ -231,6 +231,30 @@ HOSTILE = {
 }  # fmt: skip
 
 
+X = dlcore.zeros(3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nn.GRU(2, 3)([1.0]), "GRU: input must be a Tensor, but got list"),
+        (lambda: nn.GRU(2, 3)(X, (X, X)), "GRU: hx must be a Tensor, but got tuple"),
+        (lambda: nn.LSTM(2, 3)(X, (X, None)), r"LSTM: hx\[1\] must be a Tensor, but got NoneType"),
+        (lambda: nn.RNNCell(2, 3)(None), "RNNCell: input must be a Tensor, but got NoneType"),
+        (lambda: nn.LSTMCell(2, 3)(X[0], (X[0], 1)), r"LSTMCell: hx\[1\] must be a Tensor, but got int"),
+    ],
+)
+def test_what_is_no_tensor(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+@pytest.mark.parametrize("kind", ["RNNCell", "LSTMCell", "GRUCell"])
+def test_cells_name_the_input(kind):
+    with pytest.raises(RuntimeError, match=f"{kind}: input.size.* expected 2, got 4"):
+        getattr(nn, kind)(2, 3)(dlcore.zeros(1, 4))
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_arguments(name):
     with pytest.raises((ValueError, TypeError, RuntimeError), match=": "):

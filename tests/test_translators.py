@@ -183,7 +183,8 @@ def test_nat_knows_only_what_it_is_told():
 
 
 def test_nat_refines():
-    """One pass is the argmax of a forward; later ones predict the least certain again, given the others."""
+    """One pass is the argmax of a forward; later ones predict the least certain again, given the others, and keep what
+    is more probable than it was."""
     dlcore.manual_seed(2)
     model = nat().double().eval()
     source, _, lengths = batch()
@@ -197,10 +198,37 @@ def test_nat_refines():
         known = dlcore.ones(inside.shape, dtype=dlcore.bool)
         for i, n in enumerate(sizes.tolist()):
             known[i, p[i, :n].argsort()[: n // 2]] = False
-        again = dlcore.where(known, tokens, model(source, tokens, lengths, sizes, known).argmax(-1))
+        new_p, new = model(source, tokens, lengths, sizes, known).softmax(-1).max(-1)
+        better = ~known & inside & (new_p > p)
+        assert better.any() and (~known & inside & (new_p < p)).any()
+        again = dlcore.where(better, new, tokens)
         want = [row[:n] for row, n in zip(again.tolist(), sizes.tolist())]
         assert model.translate(source, lengths, iterations=2) == want
     assert all(1 <= len(row) <= 9 for row in model.translate(source, lengths, iterations=20))
+
+
+def test_nat_learns_from_its_own_answers():
+    """The loss is that of the first pass, and of the hidden tokens given the model's own ones."""
+    dlcore.manual_seed(0)
+    model = nat(iterations=3, dropout=0.0).double()
+    source, target, lengths = batch()
+    target_lengths = dlcore.tensor([6, 2, 1, 4])
+    inside = dlcore.arange(6) < target_lengths.unsqueeze(1)
+    first = model(source, target, lengths, target_lengths)
+    sizes = dlcore.nn.functional.cross_entropy(model.lengths(model.encode(source, lengths)), target_lengths)
+    one_pass = sizes + dlcore.nn.functional.cross_entropy(first[inside], target[inside])
+    counts = set()
+    for seed in range(20):
+        got = model.loss(source, target, lengths, target_lengths, dlcore.Generator().manual_seed(seed))
+        generator = dlcore.Generator().manual_seed(seed)
+        share, draws = dlcore.rand(4, 1, generator=generator), dlcore.rand(4, 6, generator=generator)
+        draws = dlcore.where(inside, draws, 2.0)
+        hidden = (draws < share) | (draws == draws.amin(1, keepdim=True))
+        counts |= set(hidden.sum(1).tolist())
+        assert bool((hidden & ~inside).sum() == 0)
+        again = model(source, first.argmax(-1), lengths, target_lengths, ~hidden)
+        close(got, one_pass + dlcore.nn.functional.cross_entropy(again[hidden], target[hidden]))
+    assert counts == set(range(1, 7))
 
 
 def loss_of(model, source, target, lengths):

@@ -11,6 +11,7 @@ of ``nn.functional.scaled_dot_product_attention``.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 from .. import _core
@@ -19,6 +20,16 @@ from .._core import Tensor
 # Codes of the instructions that csrc/include/dlcore/ops/attention_mask.h describes.
 _BAND, _STRIDED, _GLOBAL, _KEY_PADDING, _BLOCK_SPARSE, _AND, _OR = range(7)
 _FAR = 2**62  # beyond any sequence
+MOST = 2**31  # tokens of a sequence, in `Mask.dense`: more is a mistake
+
+
+def _whole(kind: str, name: str, value: int, least: int = 0) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{kind}: {name} must be an int, but got {value!r}")
+    value = operator.index(value)
+    if value < least:
+        raise ValueError(f"{kind}: {name} must {'not be negative' if least == 0 else 'be positive'}, but got {value}")
+    return value
 
 
 class Mask:
@@ -35,6 +46,9 @@ class Mask:
 
     def dense(self, queries: int, keys: int, batch: int = 1) -> Tensor:
         """The whole mask, bool: (queries, keys), or (batch, queries, keys) where batches differ (KeyPadding)."""
+        for name, size in (("queries", queries), ("keys", keys), ("batch", batch)):
+            if _whole(f"{type(self).__name__}.dense", name, size) >= MOST:
+                raise ValueError(f"{type(self).__name__}.dense: {name} must be below {MOST}, but got {size}")
         program, data = _compiled(self)
         return _core._structured_pairs(queries, keys, batch, program, data)
 
@@ -67,9 +81,7 @@ class SlidingWindow(Mask):
 
     def __init__(self, left: int | None, right: int | None):
         for name, value in (("left", left), ("right", right)):
-            if value is not None and value < 0:
-                raise ValueError(f"SlidingWindow: {name} must not be negative; got {value}")
-        self.left, self.right = left, right
+            setattr(self, name, value if value is None else _whole("SlidingWindow", name, value))
 
     def __repr__(self) -> str:
         return f"SlidingWindow({self.left}, {self.right})"
@@ -98,15 +110,13 @@ class Strided(Mask):
     """
 
     def __init__(self, step: int):
-        if step < 1:
-            raise ValueError(f"Strided: step must be positive; got {step}")
-        self.step = step
+        self.step = _whole("Strided", "step", step, 1)
 
     def __repr__(self) -> str:
         return f"Strided({self.step})"
 
     def _write(self, program: list[int], data: list[Tensor]) -> None:
-        program += [_STRIDED, self.step]
+        program += [_STRIDED, min(self.step, _FAR)]
 
 
 class _WithData(Mask):
@@ -123,10 +133,12 @@ class _WithData(Mask):
         data.append(self.data)
 
 
-def _int64(values: Tensor | Sequence[int]) -> Tensor:
+def _int64(kind: str, name: str, values: Tensor | Sequence[int]) -> Tensor:
     if isinstance(values, Tensor):
-        return values.detach()
-    return _core.tensor(list(values), dtype=_core.int64)
+        if values.is_floating_point() or values.is_complex() or values.dtype == _core.bool:
+            raise TypeError(f"{kind}: {name} must be integers, but got {values.dtype}")
+        return values.detach().to(_core.int64)
+    return _core.tensor([_whole(kind, name, value) for value in values], dtype=_core.int64)
 
 
 class Global(_WithData):
@@ -136,14 +148,14 @@ class Global(_WithData):
     """
 
     def __init__(self, tokens: Tensor | Sequence[int]):
-        super().__init__(_GLOBAL, _int64(tokens))
+        super().__init__(_GLOBAL, _int64("Global", "tokens", tokens))
 
 
 class KeyPadding(_WithData):
     """The queries of batch b attend to keys below lengths[b]; batches are the first dimension of query."""
 
     def __init__(self, lengths: Tensor | Sequence[int]):
-        super().__init__(_KEY_PADDING, _int64(lengths))
+        super().__init__(_KEY_PADDING, _int64("KeyPadding", "lengths", lengths))
 
 
 class BlockSparse(_WithData):
@@ -154,7 +166,7 @@ class BlockSparse(_WithData):
 
     def __init__(self, blocks: Tensor | Sequence[Sequence[bool]], size: int = 64):
         blocks = blocks.detach() if isinstance(blocks, Tensor) else _core.tensor(blocks, dtype=_core.bool)
-        super().__init__(_BLOCK_SPARSE, blocks, size)
+        super().__init__(_BLOCK_SPARSE, blocks, _whole("BlockSparse", "size", size, 1))
 
 
 def attention(

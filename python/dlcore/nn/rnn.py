@@ -22,6 +22,11 @@ def _check_type(name: str, value, kind: type) -> None:
         raise TypeError(f"{name} should be of type {kind.__name__}, got: {type(value).__name__}")
 
 
+def _check_tensor(kind: str, name: str, value) -> None:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{kind}: {name} must be a Tensor, but got {type(value).__name__}")
+
+
 class RNNBase(Module):
     """What RNN, LSTM and GRU have in common: parameters, shapes, packed and unbatched input."""
 
@@ -112,6 +117,8 @@ class RNNBase(Module):
         states = list(hx) if count == 2 else [hx]
         if len(states) != count:
             raise RuntimeError(f"{kind}: hx must be a pair (h_0, c_0), but got {len(states)} tensors")
+        for i, state in enumerate(states):
+            _check_tensor(kind, f"hx[{i}]" if count == 2 else "hx", state)
         dims = 2 if unbatched else 3
         if any(state.dim() != dims for state in states):
             got = ", ".join(f"{state.dim()}-D" for state in states)
@@ -151,6 +158,7 @@ class RNNBase(Module):
             sequence, sorted_indices, unsorted_indices = input[:2], input.sorted_indices, input.unsorted_indices
             batch = int(input.batch_sizes[0])
         else:
+            _check_tensor(type(self).__name__, "input", input)
             if input.dim() not in (2, 3):
                 raise ValueError(
                     f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.dim()}D tensor instead"
@@ -223,6 +231,7 @@ _SHAPES = """
         output: the last layer's h_t, (steps, batch, D * {out}); then the states after the last step, like hx.
 
     Raises:
+        TypeError: if input or hx is no tensor.
         ValueError: if the input has neither 2 nor 3 dimensions, or another dtype than the parameters.
         RuntimeError: if the sizes of input or hx do not fit, or there are no steps.
 """
@@ -376,9 +385,15 @@ class RNNCellBase(Module):
             init.uniform_(parameter, -bound, bound)
 
     def _step(self, function, input: Tensor, hx, states: tuple[Tensor, ...]):
+        kind = type(self).__name__
         for name, tensor in (("input", input), *((f"hx[{i}]", state) for i, state in enumerate(states))):
+            _check_tensor(kind, name, tensor)
             if tensor.dim() not in (1, 2):
-                raise ValueError(f"{type(self).__name__}: Expected {name} to be 1D or 2D, got {tensor.dim()}D instead")
+                raise ValueError(f"{kind}: Expected {name} to be 1D or 2D, got {tensor.dim()}D instead")
+        if input.shape[-1] != self.input_size:
+            raise RuntimeError(
+                f"{kind}: input.size(-1) must be equal to input_size; expected {self.input_size}, got {input.shape[-1]}"
+            )
         return function(input, hx, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
     def extra_repr(self) -> str:

@@ -4,6 +4,7 @@ A decoder is a function ``step(tokens, state) -> (logits, state)``: of the last 
 what it keeps of those before, the logits (N, V) of the next one. A state is any nest of tuples, lists and dicts of
 tensors with the batch in dimension 0, and of objects that have ``reorder(index)``, such as `nn.KeyValueCache`.
 
+Probabilities are computed in float64, whatever the logits are: sums of half precision stand still before they are 1.
 All three functions work on N sequences at once, without gradients, until each has ended, and take
 
     step, state: the decoder, and its state before the first token.
@@ -17,6 +18,7 @@ They return N lists of tokens, without `bos` and `eos`.
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 
 from ... import _core
@@ -66,6 +68,16 @@ def _sequences(state) -> int | None:
         state = list(state.values())
     found = map(_sequences, state) if isinstance(state, (list, tuple)) else ()
     return next((count for count in found if count is not None), None)
+
+
+def _count(name: str, which: str, value) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name}: {which} must be a positive int, but got {value!r}")
+
+
+def _number(name: str, which: str, value, fits: Callable[[float], bool], expected: str) -> None:
+    if not isinstance(value, numbers.Real) or not fits(value):
+        raise ValueError(f"{name}: {which} must be {expected}, but got {value!r}")
 
 
 def _begin(name: str, state, bos: int | Tensor, eos: int | None, max_length: int) -> Tensor:
@@ -146,17 +158,16 @@ def sample(
     Source: Fan, Lewis, Dauphin: Hierarchical neural story generation, 2018 (top_k); Holtzman, Buys, Du, Forbes, Choi:
     The curious case of neural text degeneration, 2020 (top_p).
     """
-    if not 0 < temperature < float("inf"):
-        raise ValueError(f"sample: temperature must be positive and finite, but got {temperature}")
-    if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
-        raise ValueError(f"sample: top_k must be a positive int or None, but got {top_k!r}")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"sample: top_p must be in (0, 1] or None, but got {top_p}")
+    _number("sample", "temperature", temperature, lambda t: 0 < t < float("inf"), "positive and finite")
+    if top_k is not None:
+        _count("sample", "top_k", top_k)
+    if top_p is not None:
+        _number("sample", "top_p", top_p, lambda p: 0 < p <= 1, "in (0, 1] or None")
 
     def choose(logits: Tensor) -> Tensor:
         # Sorted, so that both rules keep a beginning of the row.
         kept = logits.shape[1] if top_k is None else min(top_k, logits.shape[1])
-        values, tokens = (logits / temperature).topk(kept)
+        values, tokens = (logits.to(_core.float64) / temperature).topk(kept)
         p = values.softmax(-1)
         if top_p is not None:
             p = p.masked_fill(p.cumsum(-1) - p >= top_p, 0.0)
@@ -194,10 +205,8 @@ def beam_search(
     Source: Graves: Sequence transduction with recurrent neural networks, 2012; Wu et al.: Google's neural machine
     translation system, 2016, formula 14 (length_penalty).
     """
-    if not isinstance(beams, int) or beams < 1:
-        raise ValueError(f"beam_search: beams must be a positive int, but got {beams!r}")
-    if not 0 <= length_penalty < float("inf"):
-        raise ValueError(f"beam_search: length_penalty must not be negative, but got {length_penalty}")
+    _count("beam_search", "beams", beams)
+    _number("beam_search", "length_penalty", length_penalty, lambda a: 0 <= a < float("inf"), "finite and not negative")
     last = _begin("beam_search", state, bos, eos, max_length)
     count = len(last)
     tokens = last.new_empty(count, 1, 0)  # of the live hypotheses, (N, K, n)
@@ -217,7 +226,7 @@ def beam_search(
     for n in range(1, max_length + 1):
         logits, state = _logits("beam_search", step, last, state, eos)
         size = logits.shape[1]
-        new = logits.log_softmax(-1).reshape(count, -1, size)
+        new = logits.to(_core.float64).log_softmax(-1).reshape(count, -1, size)
         new = new if scores is None else new + scores.unsqueeze(2)
         live, possible = new.shape[1], size
         if eos is not None:

@@ -20,9 +20,11 @@ class NonAutoregressiveTranslator(EncoderDecoder):
     embedding of source token floor(t S / T) plus that of y_t where it is known, and a learned vector where it is not.
     (The copies of the source stay where tokens become known, for the other tokens are predicted from them too.)
 
-    With iterations > 1 the first answer is refined: in iteration i of I the T (I - i) / I tokens of the least
-    probability are forgotten and predicted again from the others. Training hides all tokens where iterations are 1,
-    and otherwise 1 to T of them, drawn for each target.
+    With iterations > 1 the first answer is refined: after iteration i of I the T (I - i) / I tokens of the least
+    probability are hidden and predicted again from the others. A new token takes the place of the old one where it is
+    more probable than that was (in the source it always does), so the product of these probabilities never falls.
+    Training predicts all tokens at once, and with iterations > 1 then 1 to T of them, drawn for each target, from the
+    others as the model itself has just predicted them, mistakes included, for that is what it is given later.
 
     Args:
         source_size, target_size: tokens of the two vocabularies.
@@ -41,7 +43,8 @@ class NonAutoregressiveTranslator(EncoderDecoder):
 
     Source: Gu, Bradbury, Xiong, Li, Socher: Non-autoregressive neural machine translation, 2018 (uniform copies of the
     source; without its fertilities); Ghazvininejad, Levy, Liu, Zettlemoyer: Mask-predict: Parallel decoding of
-    conditional masked language models, 2019 (iterations).
+    conditional masked language models, 2019 (iterations); Lee, Mansimov, Cho: Deterministic non-autoregressive neural
+    sequence modeling by iterative refinement, 2018 (training on its own answers).
     """
 
     def __init__(self, source_size: int, target_size: int, *, iterations: int = 1, **options) -> None:
@@ -107,7 +110,8 @@ class NonAutoregressiveTranslator(EncoderDecoder):
         target_lengths: Tensor | None = None,
         generator=None,
     ) -> Tensor:
-        """-log p(T | x) plus the mean of -log p(y_t | x, T, known) over the tokens that are hidden.
+        """-log p(T | x) plus the mean of -log p(y_t | x, T); with iterations > 1 plus that of -log p(y_t | x, T, known)
+        over the tokens that are hidden, where known are the most probable tokens at the other positions.
 
         Args:
             source, target, lengths, target_lengths: those of `forward`.
@@ -116,13 +120,15 @@ class NonAutoregressiveTranslator(EncoderDecoder):
         state = self.encode(source, lengths)
         target_lengths = self._checked(source, target, target_lengths)
         inside = _core.arange(target.shape[1]) < target_lengths.unsqueeze(1)
-        hidden = inside
+        logits = self.predict(source, target, target_lengths, ~inside, state)
+        loss = F.cross_entropy(self.lengths(state), target_lengths) + F.cross_entropy(logits[inside], target[inside])
         if self.iterations > 1:
             share = _core.rand(len(target), 1, generator=generator)
             draws = _core.rand(target.shape, generator=generator).masked_fill(~inside, 2.0)
             hidden = (draws < share) | (draws == draws.amin(1, keepdim=True))
-        logits = self.predict(source, target, target_lengths, ~hidden, state)
-        return F.cross_entropy(self.lengths(state), target_lengths) + F.cross_entropy(logits[hidden], target[hidden])
+            logits = self.predict(source, logits.argmax(-1), target_lengths, ~hidden, state)
+            loss = loss + F.cross_entropy(logits[hidden], target[hidden])
+        return loss
 
     @no_grad()
     def translate(
@@ -145,7 +151,8 @@ class NonAutoregressiveTranslator(EncoderDecoder):
         hidden = inside
         for i in range(1, iterations + 1):
             new_p, new = self.predict(source, target, target_lengths, ~hidden, state).softmax(-1).max(-1)
-            target, p = _core.where(hidden, new, target), _core.where(hidden, new_p.to(p.dtype), p)
+            better = hidden & (new_p > p)
+            target, p = _core.where(better, new, target), _core.where(better, new_p.to(p.dtype), p)
             forgotten = target_lengths * (iterations - i) // iterations
             if not forgotten.any():
                 break

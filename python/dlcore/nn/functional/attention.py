@@ -162,6 +162,11 @@ def multi_head_attention_forward(
         q, k, v = linear(query, in_proj_weight, in_proj_bias).chunk(3, -1)
     else:
         weights = (q_proj_weight, k_proj_weight, v_proj_weight)
+        for name, x, w in zip(("query", "key", "value"), (query, key, value), weights, strict=True):
+            if x.shape[-1] != w.shape[-1]:
+                raise RuntimeError(
+                    f"multi_head_attention_forward: {name} must have {w.shape[-1]} features, but got {x.shape[-1]}"
+                )
         q, k, v = (linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True))
 
     extra = 0
