@@ -212,6 +212,27 @@ def test_resumed_with_every_optimizer_and_scheduler(name, tmp_path, monkeypatch)
         assert resumed.learning_rates() == whole.learning_rates()
 
 
+def test_resumed_before_the_schedule_of_an_epoch(tmp_path):
+    """After the last batch of an epoch: no batch is left, and the schedule does not warn that nothing was trained."""
+
+    def made(*callbacks):
+        dlcore.manual_seed(1)
+        return trainer(callbacks=callbacks)
+
+    whole = made()
+    whole.fit(DataLoader(data(), 4), epochs=2)
+    broken = made(Interrupt(7), Checkpoint(tmp_path, every_n_batches=1))
+    broken.callbacks[1].on_epoch_end = lambda trainer: None
+    with pytest.raises(Interrupted):
+        broken.fit(DataLoader(data(), 4), epochs=2)
+    resumed = made()
+    resumed.load_checkpoint(tmp_path / "last.safetensors")
+    assert (resumed.epoch, resumed.batch) == (0, 6)
+    resumed.fit(DataLoader(data(), 4), epochs=2)
+    assert_same(weights(resumed), weights(whole))
+    assert resumed.learning_rates() == whole.learning_rates()
+
+
 def test_resumed_stays_stopped(tmp_path):
     def made():
         dlcore.manual_seed(1)

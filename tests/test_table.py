@@ -78,11 +78,12 @@ def test_csv_like_another(tmp_path, path):
         (b"a,b\n1,2,3\n", r"row 1 \(line 2\): must have 2 fields, but has 3: column 3 is one too many"),
         (b"a,,b\n1,2,3\n", "column 2 must have a name, but has ''"),
         (b"a,b,a\n1,2,3\n", "column 3 must have a name of its own, but 'a' is taken"),
-        (b'a,b\n1,2\n"3,4\n', "line 3: malformed after 2 rows: unexpected end of data"),
-        (b'a,b\n1,"2"x\n', "line 2: malformed after 1 rows"),
-        (b"a,b\n1,\0\n" + b"x" * 200_000, "malformed|must have 2 fields"),
-        (b"a,b\n1," + b"x" * 200_000, "line 2: malformed after 1 rows: field larger than field limit"),
-        (b"a,b\n1,\xff\n", "data is not utf-8"),
+        (b'a,b\n1,2\n"3,4\n', "row 2 \\(line 3\\): unexpected end of data"),
+        (b'a,b\n1,"2"x\n', "row 1 \\(line 2\\): ',' expected"),
+        (b'"a"x,b\n1,2\n', "header \\(line 1\\)"),
+        (b"a,b\n1,\0\n" + b"x" * 200_000, "row [12] "),
+        (b"a,b\n1," + b"x" * 200_000, "row 1 \\(line 2\\): field larger than field limit"),
+        (b"a,b\n1,2\n3,\xff\n", "line 3, column 2: is not utf-8: invalid start byte"),
     ],
 )
 def test_csv_that_is_malformed(tmp_path, content, message):

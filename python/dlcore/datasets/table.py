@@ -134,7 +134,8 @@ def read_csv(
         raise ValueError(f"read_csv: {error}") from error
     with open(path, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as file:
         try:
-            rows = _rows(path, csv.reader(file, delimiter=delimiter, skipinitialspace=True, strict=True))
+            reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True, strict=True)
+            rows = _rows(path, reader, has_names=header is True)
             first = next(rows, None)
             if first is None:
                 raise ValueError(f"read_csv: {path} is empty")
@@ -150,7 +151,8 @@ def read_csv(
                 categorical |= shared - numeric
             lines, fields = _fields(path, names, rows if header is True else _chain(first, rows))
         except UnicodeDecodeError as error:
-            raise ValueError(f"read_csv: {path} is not {encoding}: {error}") from error
+            where = _where_undecodable(path, encoding, delimiter)
+            raise ValueError(f"read_csv: {path}{where}: is not {encoding}: {error.reason}") from error
     if not lines:
         raise ValueError(f"read_csv: {path} has no rows")
     columns: dict[str, Column] = {}
@@ -167,7 +169,7 @@ def read_csv(
     return Table(columns)
 
 
-def _rows(path: str, reader) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: str, reader, has_names: bool) -> Iterator[tuple[int, list[str]]]:
     """The line at which each row ends, and its fields."""
     count = 0
     try:
@@ -176,7 +178,21 @@ def _rows(path: str, reader) -> Iterator[tuple[int, list[str]]]:
                 count += 1
                 yield reader.line_num, [field.strip() for field in row]
     except csv.Error as error:
-        raise ValueError(f"read_csv: {path}, line {reader.line_num}: malformed after {count} rows: {error}") from error
+        row = "header" if has_names and not count else f"row {count + (not has_names)}"
+        raise ValueError(f"read_csv: {path}, {row} (line {reader.line_num}): {error}") from error
+
+
+def _where_undecodable(path: str, encoding: str, delimiter: str) -> str:
+    """The line and the column of the first bytes that are no text."""
+    if "\n".encode(encoding) != b"\n":
+        return ""
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode(encoding)
+            except UnicodeDecodeError as error:
+                return f", line {number}, column {line[: error.start].count(delimiter.encode()) + 1}"
+    return ""
 
 
 def _chain(first, rows):

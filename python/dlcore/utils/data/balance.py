@@ -17,8 +17,9 @@ def _labels(name: str, labels: Tensor | Sequence[int]) -> Tensor:
             f"{tuple(labels.shape)}"
         )
     labels = labels.to(_core.int64)
-    if labels.min().item() < 0 or labels.max().item() >= MOST_CLASSES:
-        raise ValueError(f"{name}: labels must be in [0, {MOST_CLASSES}), but go to {labels.aminmax()}")
+    least, largest = labels.min().item(), labels.max().item()
+    if least < 0 or largest >= MOST_CLASSES:
+        raise ValueError(f"{name}: labels must be in [0, {MOST_CLASSES}), but go from {least} to {largest}")
     return labels
 
 
