@@ -89,25 +89,40 @@ template <class T, int N>
 struct ReducedExp {
   vec<T, N> n, expm1;  // exp(x) = 2^n (1 + expm1)
 };
+// For x in [lowest, highest].
 template <class T, int N>
 DLCORE_INLINE ReducedExp<T, N> reduce_exp(vec<T, N> x) {
   using C = exp_constants<T>;
   using V = vec<T, N>;
-  x = max(V(C::lowest), min(V(C::highest), x));  // this order lets NaN through
-  const V n = round_even(x * V(C::log2e));
+  const V shifter(float_format<T>::shifter);
+  const V n = fma(x, V(C::log2e), shifter) - shifter;  // rounded
   const V high = fma(n, V(-C::ln2_high), x), low = n * V(-C::ln2_low), r = high + low;
   return {n, high + fma(r * r, exp_tail(r), low)};
+}
+template <class T, int N>
+DLCORE_INLINE vec<T, N> at_least(T lowest, vec<T, N> x) {  // NaN stays
+  return max(vec<T, N>(lowest), x);
+}
+template <class T, int N>
+DLCORE_INLINE vec<T, N> at_most(T highest, vec<T, N> x) {
+  return min(vec<T, N>(highest), x);
 }
 
 // 2^shift exp(x), without overflow in between; 1 ulp
 template <class T, int N>
 DLCORE_INLINE vec<T, N> exp_scaled(vec<T, N> x, T shift) {
-  const auto [n, y] = reduce_exp(x);
+  const auto [n, y] = reduce_exp(at_least(exp_constants<T>::lowest, at_most(exp_constants<T>::highest, x)));
   return scale(y + vec<T, N>(T(1)), n + vec<T, N>(shift));
 }
 template <class T, int N>
 DLCORE_INLINE vec<T, N> exp(vec<T, N> x) {
   return exp_scaled(x, T(0));
+}
+// exp(-|x|)
+template <class T, int N>
+DLCORE_INLINE vec<T, N> exp_down(vec<T, N> x) {
+  const auto [n, y] = reduce_exp(at_least(exp_constants<T>::lowest, -abs(x)));
+  return scale(y + vec<T, N>(T(1)), n);
 }
 
 template <class T, int N>
@@ -123,7 +138,7 @@ DLCORE_INLINE vec<T, N> exp2(vec<T, N> x) {  // 1 ulp
 template <class T, int N>
 DLCORE_INLINE vec<T, N> expm1(vec<T, N> x) {
   using V = vec<T, N>;
-  const auto [n, y] = reduce_exp(max(V(T(-60)), min(V(float_format<T>::bias == 127 ? T(89) : T(710)), x)));
+  const auto [n, y] = reduce_exp(at_least(T(-60), at_most(float_format<T>::bias == 127 ? T(89) : T(710), x)));
   const V s = power_of_2(n - V(T(1)));
   constexpr T tiny = sizeof(T) == 4 ? T(1e-10) : T(1e-20);  // exp(x) - 1 = x; keeps -0 and subnormals
   return select(abs(x) < V(tiny), x, V(T(2)) * fma(s, y, s - V(T(0.5))));
@@ -226,37 +241,36 @@ DLCORE_INLINE vec<float, N> log10(vec<float, N> x) {
 
 // ---- tanh, sigmoid, the hyperbolic functions
 
-template <class T>
-struct tanh_constants;
-template <>
-struct tanh_constants<float> {
-  // (tanh(x) - x) / x^3 in x^2, |x| <= 0.625
-  static constexpr float c[] = {-0.333332837f, 0.133314639f, -0.0537411422f, 0.0206429996f, -0.00570878712f};
-};
-template <>
-struct tanh_constants<double> {
-  static constexpr double c[] = {-0.33333333333333326,   0.13333333333331507,     -0.053968253966813672,
-                                 0.021869488485608251,   -0.0088632345389921194,  0.003592115948210961,
-                                 -0.0014557370985931377, 0.00058949472243167197,  -0.00023712159769364314,
-                                 9.1737727526514435e-05, -3.0356106704624129e-05, 6.1123232026632082e-06};
-};
-
+// a / b, 0.6 ulp, where b and a / b are far from overflow and underflow: the instruction takes three times as long.
 template <class T, int N>
-DLCORE_INLINE vec<T, N> tanh(vec<T, N> x) {  // 2 ulp
+DLCORE_INLINE vec<T, N> quotient(vec<T, N> a, vec<T, N> b) {
+#ifdef __AVX512F__
+  if constexpr (sizeof(T) == 4 && N == 16) {
+    using V = vec<T, N>;
+    const V inverse = {(typename V::native)_mm512_rcp14_ps((__m512)b.v)}, q = a * inverse;
+    return fma(fma(-b, q, a), inverse, q);
+  }
+#endif
+  return a / b;
+}
+
+// tanh|x| = -t / (t + 2) with t = exp(-2|x|) - 1; 2.5 ulp
+template <class T, int N>
+DLCORE_INLINE vec<T, N> tanh(vec<T, N> x) {
   using V = vec<T, N>;
-  constexpr auto& c = tanh_constants<T>::c;
-  const V a = abs(x), z = x * x;
-  const V small = fma(x * z, polynomial(z, c), x);
-  const V large = V(T(1)) - V(T(2)) / (exp(a + a) + V(T(1)));
-  return copysign(select(a < V(T(0.625)), small, large), x);
+  const V a = abs(x), one(T(1));
+  const auto [n, y] = reduce_exp(at_least(T(-40), -(a + a)));
+  const V s = power_of_2(n), t = fma(s, y, s - one);
+  constexpr T tiny = sizeof(T) == 4 ? T(1e-4) : T(1e-8);  // tanh(x) = x
+  return select(a < V(tiny), x, copysign(quotient(t, t + V(T(2))), x));
 }
 
 // 1 / (1 + exp(-x)), with t = exp(-|x|), which cannot overflow; 2.2 ulp
 template <class T, int N>
 DLCORE_INLINE vec<T, N> sigmoid(vec<T, N> x) {
   using V = vec<T, N>;
-  const V one(T(1)), t = exp(-abs(x));
-  return select(x < V(T(0)), t, one) / (one + t);
+  const V one(T(1)), t = exp_down(x);
+  return quotient(select(x < V(T(0)), t, one), one + t);
 }
 
 template <class T, int N>

@@ -10,7 +10,8 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-constexpr int64_t kInputBytes = int64_t{2} << 20;   // of x W_ih^T at a time: it is still in the cache when it is used
+// Of x W_ih^T at a time: it is still in the cache when it is used, and W_ih is read for many rows.
+constexpr int64_t kInputBytes = int64_t{1} << 19, kMostInputBytes = int64_t{2} << 20;
 constexpr auto kNothing = [](int64_t, int64_t) {};  // fetched ahead
 
 // ---- forward
@@ -55,7 +56,8 @@ struct Forward : Layer<T, C> {
 
   // The steps from s on whose x W_ih^T is computed together.
   int64_t chunk_end(int64_t s) const {
-    const int64_t rows = kInputBytes / (G * hidden * static_cast<int64_t>(sizeof(T)));
+    const int64_t row = G * hidden * static_cast<int64_t>(sizeof(T));
+    const int64_t rows = most(kInputBytes, least(kMostInputBytes, 2 * row * g.input)) / row;
     return least(g.steps, s + most(1, rows / most(1, g.batch)));
   }
 

@@ -9,11 +9,18 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-// Rows * vectors accumulators, vectors registers of weights, one broadcast.
-constexpr int kTileVectors = 4;
-constexpr int kAccumulators = kVectorBytes == 64 ? 24 : 9;
-constexpr int kTileRows = kAccumulators / kTileVectors;  // of the widest tile
-constexpr int kMostRows = kAccumulators / 3;             // of those of 3 vectors or fewer
+// A panel is up to kPanelVectors vectors of sums for all rows, a tile the part of it that is summed in registers:
+// rows * vectors accumulators, vectors registers of weights, one broadcast.
+constexpr int kPanelVectors = 4;
+constexpr int tile_rows(int64_t vectors) {
+  return static_cast<int>(kVectorBytes == 64 ? 24 / most(2, vectors) : vectors == 4 ? 2 : 12 / most(2, vectors));
+}
+constexpr int kTileRows = tile_rows(2);
+// Many rows take two vectors of a panel at a time: the weights of a tile then stay in the first cache, and each is
+// read for more rows.
+DLCORE_INLINE int64_t tile_vectors(int64_t rows, int64_t vectors) {
+  return vectors == 4 && rows > tile_rows(4) ? 2 : vectors;
+}
 
 // Weights (k, columns), a vector of columns after the other: strip s holds columns s L ... as (k, L), zeros beyond.
 template <class T>
@@ -44,8 +51,8 @@ struct Strips {
   }
 };
 
-// sums[i][v][lane] = sum_p a[i * a_row + p] * b[v * b_vector + p * L + lane]. A small tile sums p = 0, u, 2 u, ...;
-// 1, u + 1, ... apart, so that one addition need not wait for another.
+// sums[i * kPanelVectors + v][lane] = sum_p a[i * a_row + p] * b[v * b_vector + p * L + lane]. A small tile sums p = 0,
+// u, 2 u, ...; 1, u + 1, ... apart, so that one addition need not wait for another.
 template <class T, int Rows, int Vectors>
 void sum_tile(int64_t k, const T* a, int64_t a_row, const T* b, int64_t b_vector, T* sums) {
   using V = vec<T>;
@@ -77,13 +84,13 @@ void sum_tile(int64_t k, const T* a, int64_t a_row, const T* b, int64_t b_vector
   for (; p < k; ++p) add(p, 0);
 #pragma GCC unroll 4
   for (int u = 1; u < kApart; ++u) each([&](int i, int v) { acc[0][i][v] += acc[u][i][v]; });
-  each([&](int i, int v) { acc[0][i][v].store(sums + (i * Vectors + v) * L); });
+  each([&](int i, int v) { acc[0][i][v].store(sums + (i * kPanelVectors + v) * L); });
 }
 
 template <class T>
 using SumTile = void (*)(int64_t k, const T* a, int64_t a_row, const T* b, int64_t b_vector, T* sums);
 
-template <class T, int Vectors, class Rows = decltype(indices<Vectors == 4 ? kTileRows : kMostRows>())>
+template <class T, int Vectors, class Rows = decltype(indices<tile_rows(Vectors)>())>
 struct SumTiles;
 template <class T, int Vectors, int... I>
 struct SumTiles<T, Vectors, ints<I...>> {
@@ -114,10 +121,10 @@ struct Rows {
 };
 
 // Panels of the result: with Gates of several, a panel is one vector of units and has a strip in each gate's strips;
-// with one gate it is kTileVectors neighbouring vectors of units.
+// with one gate it is kPanelVectors neighbouring vectors of units.
 template <int Gates>
 DLCORE_INLINE int64_t panels_of(int64_t strips) {
-  return Gates > 1 ? strips : ceil_div(strips, kTileVectors);
+  return Gates > 1 ? strips : ceil_div(strips, kPanelVectors);
 }
 
 // For rows b0 ... b1 - 1 and the units of panels j0 ... j1 - 1, of which there are `units`, and each vector of units:
@@ -129,22 +136,24 @@ DLCORE_INLINE void multiply(const Strips<T>& w, const Rows<T>& a, int64_t units,
                             int64_t j1, const A& ahead, const F& finish) {
   constexpr int64_t L = kLanes<T>;
   if (b0 >= b1 || j0 >= j1) return;
-  alignas(64) T sums[kAccumulators * L] = {};
-  const int64_t strips = Strips<T>::strips(units);
+  alignas(64) T sums[kTileRows * kPanelVectors * L];
+  if (!a.data) __builtin_memset(sums, 0, sizeof sums);
+  const int64_t strips = Strips<T>::strips(units), apart = (Gates > 1 ? strips : 1) * w.k * L;
   for (int64_t j = j0; j < j1; ++j) {
-    const int64_t first = Gates > 1 ? j : j * kTileVectors;
-    const int64_t vectors = Gates > 1 ? Gates : least(kTileVectors, strips - first);
-    const int64_t tiles = ceil_div(b1 - b0, vectors == kTileVectors ? kTileRows : kMostRows);
+    const int64_t first = Gates > 1 ? j : j * kPanelVectors;
+    const int64_t vectors = Gates > 1 ? Gates : least(kPanelVectors, strips - first);
+    const int64_t width = tile_vectors(b1 - b0, vectors), tiles = ceil_div(b1 - b0, tile_rows(width));
     for (int64_t tile = 0; tile < tiles; ++tile) {
       const int64_t row = b0 + (b1 - b0) * tile / tiles, end = b0 + (b1 - b0) * (tile + 1) / tiles;
       const auto each = [&](const auto& f) __attribute__((always_inline)) {
         for (int64_t b = row; b < end; ++b)
-          for (int64_t v = 0; v < vectors; v += Gates) f(b, (first + v / Gates) * L, (b - row) * vectors + v);
+          for (int64_t v = 0; v < vectors; v += Gates) f(b, (first + v / Gates) * L, (b - row) * kPanelVectors + v);
       };
       if (a.data) {
         each([&](int64_t b, int64_t unit, int64_t) { ahead(b, unit); });
-        tile_function<T>(end - row, vectors)(w.k, a.data + row * a.stride, a.stride, w.at(first),
-                                             (Gates > 1 ? strips : 1) * w.k * L, sums);
+        for (int64_t v = 0; v < vectors; v += width)
+          tile_function<T>(end - row, width)(w.k, a.data + row * a.stride, a.stride, w.at(first) + v * apart, apart,
+                                             sums + v * L);
       }
       each([&](int64_t b, int64_t unit, int64_t at) { finish(b, unit, least(L, units - unit), sums + at * L); });
     }
