@@ -88,7 +88,7 @@ Pool& pool() {
 
 void* system_allocate(int64_t bytes) {
   void* p = nullptr;
-  const int64_t alignment = bytes >= 2 * kHugePage ? kHugePage : kAlignment;
+  const int64_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
   if (posix_memalign(&p, static_cast<size_t>(alignment), static_cast<size_t>(bytes)) != 0) return nullptr;
   if (alignment == kHugePage) madvise(p, static_cast<size_t>(bytes), MADV_HUGEPAGE);
   return p;

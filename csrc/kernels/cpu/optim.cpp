@@ -3,6 +3,7 @@
 
 #include "core/half.h"
 #include "core/parallel.h"
+#include "kernels/cpu/fetch.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/list.h"
 
@@ -180,6 +181,7 @@ struct Rule<V, Clamp> {
 // ---- the loop
 
 constexpr int kArrays = 2 + kMostState;  // parameters, gradients, state
+constexpr int64_t kFetchAhead = 2048;    // bytes: up to five arrays are more than the processor fetches ahead by itself
 
 // Pointers to a piece's arrays; a null one is passed over.
 template <class T>
@@ -194,8 +196,13 @@ void sweep(const OptimPass& pass, const R& rule, int64_t n, const Arrays<T>& a) 
   T *const p = a.x[0], *const dp = a.x[1];
   bool has[kMostState];
   for (int j = 0; j < kMostState; ++j) has[j] = a.x[2 + j] != nullptr;
+  constexpr int64_t kAhead = kFetchAhead / static_cast<int64_t>(sizeof(T));
+  const bool ahead = n > kAhead;
   for (int64_t i = 0; i < n; i += V::size) {
     const int64_t lanes = n - i < V::size ? n - i : V::size;
+    if (ahead)
+      for (int j = 0; j < kArrays; ++j)
+        if (a.x[j]) j == 1 ? fetch(a.x[j] + i + kAhead) : fetch_to_write(a.x[j] + i + kAhead);
     V x = keep * V::load(p + i, lanes), g(T(0)), s[kMostState];
     if (dp) g = sign * V::load(dp + i, lanes);
     if (kDecay) g = g + decay * x;

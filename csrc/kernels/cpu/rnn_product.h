@@ -4,6 +4,7 @@
 // fixed order for a given number of rows in a tile, so it doesn't matter who computes it.
 #include "core/parallel.h"
 #include "kernels/cpu/bounds.h"
+#include "kernels/cpu/fetch.h"
 #include "kernels/cpu/gemm_pack.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -158,16 +159,6 @@ DLCORE_INLINE void multiply(const Strips<T>& w, const Rows<T>& a, int64_t units,
       each([&](int64_t b, int64_t unit, int64_t at) { finish(b, unit, least(L, units - unit), sums + at * L); });
     }
   }
-}
-
-// What is read, and what is written, soon. GCC takes a function that does nothing but fetch for one that does nothing.
-DLCORE_INLINE void fetch(const void* p) {
-  __builtin_prefetch(p);
-  asm volatile("");
-}
-DLCORE_INLINE void fetch_to_write(const void* p) {
-  __builtin_prefetch(p, 1);
-  asm volatile("");
 }
 
 }  // namespace
