@@ -128,6 +128,16 @@ def test_vanishing_gradients():
     assert "vanishing gradient: the gradient's norm at the output of 0 is" in seen.report()
 
 
+def test_vanishing_after_growing():
+    """A gradient is held against the largest behind it, not against the last layer's."""
+    model = nn.Sequential(*(nn.Linear(1, 1, bias=False) for _ in range(3)))
+    for layer, weight in zip(model, (1.0, 1e-6, 100.0)):
+        layer.weight.data.fill_(weight)
+    seen = watched(model, dlcore.ones(2, 1), None, loss=lambda output, y: output.sum(), vanishing=1e-5)
+    (alarm,) = [each for each in seen.alarms() if each.kind == "vanishing gradient"]
+    assert alarm.names == ["0"] and alarm.value == pytest.approx(1e-6)
+
+
 @pytest.mark.parametrize("loss", [F.cross_entropy, lambda output, y: F.mse_loss(output, output.detach() * 0 + 1)])
 def test_exploding_gradients(loss):
     dlcore.manual_seed(0)
@@ -351,6 +361,12 @@ def test_lr_find():
     with pytest.raises(ValueError, match="must leave points, but got 10 and 1 of 11"):
         linear.suggestion()
     assert linear.suggestion(2) in linear.lrs
+
+
+def test_suggestion_is_by_the_logarithm_of_the_rate():
+    found = diagnostics.LRFinder(1.0, 6.0, 6, "linear", None)
+    found.lrs, found.losses = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [5.0, 4.5, 4.0, 3.9, 3.65, 3.4]
+    assert found.suggestion(0, 0) == 5.0  # -0.5 / log(6 / 4); the loss falls by more, -1, from 1 to 3
 
 
 def test_lr_find_with_groups_and_accumulation():

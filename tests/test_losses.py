@@ -19,6 +19,45 @@ def randn(*shape, grad=False, seed=0, dtype=dlcore.float32):
     return tensor(np.random.default_rng(seed).standard_normal(shape), grad, dtype)
 
 
+# --- what the case table does not reach
+
+
+@pytest.mark.parametrize(
+    "loss, of_difference",
+    [
+        ("mse_loss", np.square),
+        ("l1_loss", np.abs),
+        ("huber_loss", lambda d: np.where(abs(d) <= 1, d * d / 2, abs(d) - 0.5)),
+    ],
+)
+def test_weights_of_elements(loss, of_difference):
+    """The mean is over the sum of weights; huber_loss, as in PyTorch, divides by the count."""
+    x, y = randn(4, 5, dtype=dlcore.float64), randn(4, 5, seed=1, dtype=dlcore.float64)
+    w = randn(5, seed=2, dtype=dlcore.float64).square()
+    losses = w.numpy() * of_difference(x.numpy() - y.numpy())
+    mean = losses.mean() if loss == "huber_loss" else losses.sum() / (4 * w.numpy().sum())
+    if loss == "huber_loss":
+        w = w.expand(4, 5)
+    for reduction, want in (("none", losses), ("sum", losses.sum()), ("mean", mean)):
+        got = getattr(F, loss)(x, y, reduction=reduction, weight=w)
+        np.testing.assert_allclose(got.numpy(), want, rtol=32 * 2.0**-52)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_triplets_with_a_distance_of_ones_own(swap):
+    anchor, positive, negative = (randn(6, 3, seed=i, dtype=dlcore.float64) for i in range(3))
+    a, p, n = (x.numpy() for x in (anchor, positive, negative))
+    near, far = np.abs(a - p).sum(-1), np.abs(a - n).sum(-1)
+    between = np.abs(p - n).sum(-1)
+    assert (between < far).any() and (between > far).any()
+    losses = np.maximum(0, 2.0 + near - (np.minimum(far, between) if swap else far))
+    for reduction, want in (("none", losses), ("sum", losses.sum()), ("mean", losses.mean())):
+        got = nn.TripletMarginWithDistanceLoss(
+            distance_function=lambda x, y: (x - y).abs().sum(-1), margin=2.0, swap=swap, reduction=reduction
+        )(anchor, positive, negative)
+        np.testing.assert_allclose(got.numpy(), want, rtol=32 * 2.0**-52)
+
+
 # --- memory: nothing of the logits' size but their gradient
 
 

@@ -87,6 +87,8 @@ def test_stratified_split(shuffle):
         assert abs(counts[label] - count * 21 / 103) < 1
     held_out = train_test_split([0] * 3 + [1] * 3 + [2] * 4, 4, True, shuffle, seeded())[1]
     assert sorted(min(i // 3, 2) for i in held_out.tolist()) == [0, 1, 2, 2]  # of 1.2, 1.2 and 1.6
+    held_out = train_test_split([0] * 5 + [1] * 4, 2, True, shuffle, seeded())[1]
+    assert sorted(i // 5 for i in held_out.tolist()) == [0, 1]  # of 1.11 and 0.89
     if shuffle:
         again, other = (train_test_split(labels, 0.2, True, generator=seeded(seed))[1] for seed in (0, 1))
         assert dlcore.equal(again, test) and not dlcore.equal(other, test)

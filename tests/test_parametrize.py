@@ -206,7 +206,11 @@ def test_errors():
     with pytest.raises(ValueError, match="Linear does not have a parametrization on weight"):
         remove_parametrizations(layer, "weight")
     register_parametrization(layer, "weight", Shrinks(), unsafe=True)
-    assert layer.weight.shape == (2, 4)
+    assert layer.weight.shape == (2, 4) and layer.parametrizations.weight.unsafe
+    safe = register_parametrization(square(), "weight", Times(1.0))
+    assert not safe.parametrizations.weight.unsafe
+    register_parametrization(safe, "weight", Shrinks(), unsafe=True)
+    assert safe.weight.shape == (2, 4) and safe.parametrizations.weight.unsafe
     with pytest.raises(KeyError, match="already exists"):
         layer.weight = nn.Parameter(dlcore.zeros(2, 4))
 

@@ -61,9 +61,9 @@ def test_csv_like_another(tmp_path, path):
     other.write_text("built,rooms,new\n1990,,1\n1991,,2\n")
     table = read_csv(other, like=train)
     assert table["built"] == ["1990", "1991"] and table["rooms"].isnan().all() and table["new"].tolist() == [1, 2]
-    other.write_text("rooms\n3\nmany\n")
+    other.write_text("rooms\n\n3\n\nmany\n")
     with pytest.raises(
-        ValueError, match=r"test.csv, row 2 \(line 3\), column 'rooms': must be a number, but got 'many'"
+        ValueError, match=r"test.csv, row 2 \(line 5\), column 'rooms': must be a number, but got 'many'"
     ):
         read_csv(other, like=train)
 
