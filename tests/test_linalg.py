@@ -285,7 +285,15 @@ def test_errors():
         with pytest.raises(linalg.LinAlgError):
             f(dlcore.zeros(3, 3))
     for bad in (math.nan, math.inf):
-        for f in (linalg.svd, linalg.svdvals, linalg.eigh, linalg.eig, linalg.pinv, linalg.matrix_rank):
+        for f in (
+            linalg.svd,
+            linalg.svdvals,
+            linalg.eigh,
+            linalg.eig,
+            linalg.pinv,
+            linalg.matrix_rank,
+            linalg.cholesky,
+        ):
             with pytest.raises(linalg.LinAlgError, match="not finite"):
                 f(dlcore.full((3, 3), bad))
     assert issubclass(linalg.LinAlgError, RuntimeError)

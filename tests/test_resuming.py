@@ -264,6 +264,8 @@ def test_state_errors(tmp_path):
             one.load_state_dict(wrong)
     with pytest.raises(ValueError, match="must both have a scheduler, or none"):
         trainer(schedule=False).load_state_dict(state)
+    with pytest.raises(ValueError, match="must be of the optimizer SGD, but has no dampening, momentum, nesterov"):
+        trainer(make=optim.SGD).load_state_dict(state)
     model = net()
     with pytest.raises(ValueError, match="must be of 0 metrics, but is of 1"):
         Trainer(model, one.optimizer, F.cross_entropy, scheduler=one.scheduler).load_state_dict(state)

@@ -183,6 +183,10 @@ def test_scheduler_by_step_and_by_value():
     assert one.scheduler.seen == history["val_loss"]
     one.monitor = "accuracy"
     assert one.fit(DataLoader(data(), 4), epochs=3)["accuracy"][2] == one.scheduler.seen[2]
+    one = trainer(schedule=False, scheduler_interval="step")
+    one.scheduler = Plateau(one.optimizer)
+    with pytest.raises(ValueError, match="monitor must be one of none before the first epoch is over, but got loss"):
+        one.fit(DataLoader(data(), 4))
     one = trainer(scheduler_interval="step", accumulate_grad_batches=2)
     one.fit(DataLoader(data(), 4), epochs=2)
     assert one.global_step == 6

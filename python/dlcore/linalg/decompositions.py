@@ -36,6 +36,7 @@ class _Cholesky(Function):
     @staticmethod
     def forward(ctx, A):
         L = run("cholesky", np.linalg.cholesky, A)
+        check_finite("cholesky", L)  # only A's lower triangle counts
         ctx.save_for_backward(A, L)
         return L
 

@@ -326,7 +326,8 @@ class Trainer:
         """
         name = name or ("val_loss" if "val_loss" in self.logs else "loss")
         if name not in self.logs:
-            raise ValueError(f"{who}: monitor must be one of {', '.join(self.logs)}, but got {name}")
+            known = ", ".join(self.logs) or "none before the first epoch is over"
+            raise ValueError(f"{who}: monitor must be one of {known}, but got {name}")
         return self.logs[name]
 
     # --- evaluation
@@ -413,6 +414,14 @@ class Trainer:
                 f"Trainer.load_state_dict: state_dict must be of {len(metrics) - 1} metrics, but is of "
                 f"{len(state['measured']) - 1}"
             )
+        if self.optimizer is not None:
+            missing = set(self.optimizer.param_groups[0]).difference(*state["optimizer"]["param_groups"][:1])
+            if missing:
+                kind = type(self.optimizer).__name__
+                raise ValueError(
+                    f"Trainer.load_state_dict: state_dict must be of the optimizer {kind}, but has no "
+                    + ", ".join(sorted(missing))
+                )
         self.model.load_state_dict(state["model"])
         if self.optimizer is not None:
             self.optimizer.load_state_dict(state["optimizer"])
