@@ -103,6 +103,48 @@ def test_closed_forms(make, formula):
     assert rates(make, 14) == pytest.approx([formula(epoch) for epoch in range(14)], abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("mode", "scale"), [("triangular2", lambda e: 0.5 ** (e // 6)), ("exp_range", lambda e: 0.9**e)]
+)
+def test_heights_and_momentums_of_cycles(mode, scale):
+    """The momentum falls where the rate rises."""
+    optimizer = optim.SGD([parameter(1.0)], lr=1.0, momentum=0.9)
+    schedule = lr_scheduler.CyclicLR(
+        optimizer, 0.5, 1.0, 4, 2, mode=mode, gamma=0.9, base_momentum=0.6, max_momentum=0.8
+    )
+    for epoch in range(15):
+        height = min(epoch % 6 / 4, (6 - epoch % 6) / 2) * scale(epoch)
+        (group,) = optimizer.param_groups
+        assert group["lr"] == pytest.approx(0.5 + 0.5 * height)
+        assert group["momentum"] == pytest.approx(0.8 - 0.2 * height)
+        optimizer.step()
+        schedule.step()
+
+
+def test_one_cycle():
+    """Up for 30 % of the steps, from 1 / 25 of the highest rate, and down to 1e-4 of where it began, by half cosines;
+    Adam's beta1 the other way."""
+    optimizer = optim.Adam([parameter(1.0)], lr=1.0)
+    schedule = lr_scheduler.OneCycleLR(optimizer, 2.0, 11)
+    peak = 0.3 * 11 - 1
+
+    def between(start, end, share):
+        return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+    for step in range(11):
+        up, share = step <= peak, step / peak if step <= peak else (step - peak) / (10 - peak)
+        (group,) = optimizer.param_groups
+        assert group["lr"] == pytest.approx(between(0.08, 2.0, share) if up else between(2.0, 0.08e-4, share))
+        beta = between(0.95, 0.85, share) if up else between(0.85, 0.95, share)
+        assert group["betas"][0] == pytest.approx(beta)
+        optimizer.step()
+        if step < 10:
+            schedule.step()
+    with pytest.raises(ValueError, match="step"):
+        for _ in range(2):
+            schedule.step()
+
+
 def test_warm_up():
     def make(optimizer):
         warm = lr_scheduler.LinearLR(optimizer, 0.25, total_iters=3)
@@ -150,6 +192,11 @@ def test_plateau():
     for _ in range(4):
         schedule.step(1.0)
     assert schedule.min_lrs == [0.2, 0.2]
+    optimizer = optim.SGD([parameter(1.0)], lr=1.0)
+    schedule = lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0, eps=0.3)
+    for _ in range(4):
+        schedule.step(1.0)
+    assert optimizer.param_groups[0]["lr"] == 0.5  # a change by 0.25 would be too small
 
 
 def test_a_rate_that_is_a_tensor_changes_in_place():
