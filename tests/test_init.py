@@ -166,3 +166,11 @@ def test_degenerate_layers():
         empty = nn.Linear(0, 3)
     assert empty(dlcore.zeros(2, 0)).tolist() == [[0.0] * 3] * 2
     assert nn.PReLU(3).weight.tolist() == [0.25] * 3
+
+
+def test_orthogonal_matrices_are_uniform():
+    """The first element is as often positive as negative, which the Q of a QR decomposition alone is not."""
+    dlcore.manual_seed(3)
+    first = np.array([nn.init.orthogonal_(dlcore.empty(3, 3))[0, 0].item() for _ in range(400)])
+    # Its variance is 1 / 3; five times the deviation of the mean of 400.
+    assert abs(first.mean()) <= 5 * (1 / 3 / 400) ** 0.5

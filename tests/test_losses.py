@@ -58,6 +58,18 @@ def test_triplets_with_a_distance_of_ones_own(swap):
         np.testing.assert_allclose(got.numpy(), want, rtol=32 * 2.0**-52)
 
 
+def test_weights_belong_to_the_state():
+    weight = dlcore.tensor([1.0, 2.0])
+    for loss, keys in (
+        (nn.BCEWithLogitsLoss(weight, pos_weight=weight * 3), ["weight", "pos_weight"]),
+        (nn.CrossEntropyLoss(weight), ["weight"]),
+        (nn.MultiMarginLoss(weight=weight), ["weight"]),
+        (nn.BCEWithLogitsLoss(), []),
+    ):
+        assert list(loss.state_dict()) == keys
+        assert all(value.dtype == dlcore.float64 for value in loss.double().state_dict().values())
+
+
 # --- memory: nothing of the logits' size but their gradient
 
 

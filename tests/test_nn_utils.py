@@ -35,6 +35,13 @@ def test_clipping():
     assert nn.utils.clip_grad_norm_([parameter(1.0)], 1.0).item() == 0.0
 
 
+def test_clipping_divides_by_a_little_more_than_the_norm():
+    a = parameter(0.0, 0.0)
+    set_grad(a, 3.0, 4.0)
+    nn.utils.clip_grad_norm_(a, 0.5)
+    assert a.grad.tolist() == pytest.approx([3 * 0.5 / (5 + 1e-6), 4 * 0.5 / (5 + 1e-6)], rel=1e-12)
+
+
 def test_parameters_as_a_vector():
     net = nn.Linear(2, 3)
     vector = nn.utils.parameters_to_vector(net.parameters())

@@ -351,3 +351,20 @@ def test_muon_steps_are_nearly_orthogonal():
     optimizer.param_groups[0]["ns_steps"] = 100
     with pytest.raises(ValueError, match="less than 100"):
         optimizer.step()
+
+
+def test_the_first_step_of_lbfgs_is_short():
+    """Nothing is known of the curvature: it goes along the gradient, by no more than 1 over the sum of its sizes."""
+    for slopes, length in (([30.0, -10.0], 1 / 40), ([0.25, 0.5], 1.0)):
+        p = dlcore.tensor([1.0, 2.0], dtype=dlcore.float64, requires_grad=True)
+        optimizer = optim.LBFGS([p], lr=0.5, max_iter=1)
+        slope = dlcore.tensor(slopes, dtype=dlcore.float64)
+
+        def closure(p=p, optimizer=optimizer, slope=slope):
+            optimizer.zero_grad()
+            loss = (p * slope).sum()
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        assert p.tolist() == pytest.approx([x - 0.5 * length * g for x, g in zip((1.0, 2.0), slopes)], rel=1e-14)
