@@ -72,6 +72,18 @@ def test_dropout_is_replayed_in_backward(shape, causal):
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-9, atol=1e-11)
 
 
+def test_dropout_is_independent():
+    """Weights that lie apart by a plane, a query, a key, or a block of 64 of either are dropped together by chance."""
+    p = 0.5
+    q, k, _ = inputs((2, 3), 130, 200, 4, 4)
+    _, dropped = factors_of(q, k, {"dropout_p": p}, 11)
+    kept = (dropped.numpy() != 0).reshape(6, 130, 200)
+    for axis, step in ((0, 1), (0, 3), (1, 1), (1, 2), (1, 64), (2, 1), (2, 4), (2, 16), (2, 64), (2, 128)):
+        moved = np.moveaxis(kept, axis, 0)
+        alike = moved[step:] == moved[:-step]
+        assert abs(alike.mean() - 0.5) < 5 * 0.5 / alike.size**0.5
+
+
 def test_dropout_follows_the_generator():
     q, k, v = inputs((2,), 30, 80, 8, 8)
     dlcore.manual_seed(3)

@@ -44,6 +44,28 @@ def test_ten_thousand_steps(name):
         assert bool(dlcore.allclose(p.grad, g, rtol=1e-8, atol=1e-6))
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_long_sequences_from_their_end(name):
+    """More steps than x W_ih^T is computed for at once: the second direction is a layer that reads x from its end."""
+    module = make(name, 2, 40, bidirectional=True, dtype=dlcore.float64)
+    x = dlcore.randn(9_000, 1, 2, dtype=dlcore.float64, requires_grad=True)  # 2 MiB are 6,553 steps of one gate
+    y = module(x)[0]
+    dy = dlcore.randn(9_000, 1, y.shape[2], dtype=dlcore.float64)
+    (dx,) = dlcore.autograd.grad(y, x, dy, retain_graph=True)
+    with dlcore.no_grad():
+        assert dlcore.equal(module(x)[0], y)  # inference, which keeps the gates of one part only
+    results, total = [], 0
+    for suffix, half in zip(("", "_reverse"), range(2)):
+        alone = make(name, 2, 40, dtype=dlcore.float64)
+        alone.load_state_dict({k: getattr(module, k + suffix) for k in alone.state_dict()})
+        turned = (lambda t: t.flip(0)) if half else (lambda t: t)
+        results.append(turned(alone(turned(x))[0]))
+        total = total + dlcore.autograd.grad(results[-1], x, dy.chunk(2, 2)[half])[0]
+    # The sums of a step are those of fewer units at a time, so roundings differ; layers forget them within some steps.
+    assert dlcore.allclose(dlcore.cat(results, 2), y, rtol=1e-12, atol=1e-12)
+    assert dlcore.allclose(total, dx, rtol=1e-11, atol=1e-11)
+
+
 @pytest.mark.parametrize(("batch", "hidden"), [(1, 200), (40, 64), (33, 160), (2, 17)])
 @pytest.mark.parametrize("name", KINDS)
 def test_same_bits_for_any_thread_count(name, batch, hidden):

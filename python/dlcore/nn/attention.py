@@ -105,7 +105,7 @@ class Causal(SlidingWindow):
 class Strided(Mask):
     """Query i attends to keys j for which i - j is a multiple of step.
 
-    Every block of 64 pairs holds some of them where step is below 64: then the cost is that of all pairs.
+    Every block of 64 x 64 pairs holds some of them where step is below 128: then the cost is that of all pairs.
     Source: Child, Gray, Radford, Sutskever: Generating long sequences with sparse transformers, 2019.
     """
 
