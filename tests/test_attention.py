@@ -120,6 +120,24 @@ def test_queries_without_keys():
             np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("queries", [1, 4, 5])
+def test_few_queries_without_a_graph(queries):
+    """Decoding reads keys where they lie: the same results as with a graph, which packs them."""
+    q, k, v = inputs((2, 4), queries, 300, 17, 33, dtype="float64")
+    k, v = k[:, :2], v[:, :2]
+    rng = np.random.default_rng(0)
+    some, bias = dlcore.tensor(rng.random((queries, 300)) < 0.5), dlcore.tensor(rng.standard_normal((2, 1, queries, 1)))
+    for options in ({}, {"is_causal": True}, {"attn_mask": some}, {"attn_mask": some[:, :1]}, {"attn_mask": bias},
+                    {"dropout_p": 0.4}):  # fmt: skip
+        dlcore.manual_seed(1)
+        want = attention(q, k, v, enable_gqa=True, **options)
+        dlcore.manual_seed(1)
+        with dlcore.no_grad():
+            y = attention(q, k, v, enable_gqa=True, **options)
+        # Sums of 17 and of 300 products, in another order.
+        np.testing.assert_allclose(y.numpy(), want.detach().numpy(), rtol=0, atol=(17 + 300) * 2.0**-52 * 8)
+
+
 def test_large_scores_and_infinities():
     q, k, v = inputs((1,), 70, 70, 4, 4)
     y = attention(q * 1e4, k * 1e4, v)  # one weight is 1

@@ -199,3 +199,13 @@ def attend(function=linear_attention, mask=None, heads=4, **options):
 def test_wrong_arguments(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_last_block_that_is_cut_short():
+    """8 tokens in blocks of 3: the last 2 are padding, and with what fills their block no key at all."""
+    dlcore.manual_seed(0)
+    module = nn.MemoryCompressedAttention(2, 4, factor=3, dtype=dlcore.float64)
+    x = dlcore.randn(1, 2, 8, 4, dtype=dlcore.float64)
+    padding = dlcore.tensor([[False] * 6 + [True] * 2])
+    y, alone = module(x, x, x, padding), module(x[:, :, :6], x[:, :, :6], x[:, :, :6])
+    np.testing.assert_allclose(y[:, :, :6].detach().numpy(), alone.detach().numpy(), rtol=1e-12, atol=1e-14)
