@@ -36,3 +36,16 @@ def test_conv2d(dtype, data):
     assert np.all(np.abs(got.numpy() - conv2d(*args, **options)) <= bound)
     fused = d.nn.functional.conv2d_act(d.tensor(x), d.tensor(w), d.tensor(b), **options)
     np.testing.assert_array_equal(fused.numpy(), got.relu().numpy())
+
+
+def test_output_size_of_transposed_layers():
+    layer, x = d.nn.ConvTranspose2d(2, 3, 3, stride=2), d.ones(1, 2, 4, 5)
+    for size in ((9, 11), (10, 12)):
+        y = layer(x, output_size=size)
+        assert y.shape == (1, 3, *size) and d.equal(layer(x, output_size=(1, 3, *size)), y)
+        np.testing.assert_allclose(y[:, :, :9, :11].detach().numpy(), layer(x).detach().numpy(), rtol=0, atol=2.0**-20)
+    for size in ((8, 11), (11, 11)):
+        with pytest.raises(ValueError, match=r"output_size must be in \[9, 10\] in dimension 0"):
+            layer(x, output_size=size)
+    with pytest.raises(ValueError, match=r"output_size must have 2 or 4 elements \(got 1\)"):
+        layer(x, output_size=(9,))

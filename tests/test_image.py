@@ -82,6 +82,8 @@ def test_results_keep_the_order_in_memory(op):
         ),
         (lambda x: F.pad(x, (0, -4, 0, 0), "replicate"), RuntimeError, "pad: the padded size of dimension 3 must be p"),
         (lambda x: F.adaptive_max_pool2d(x[:, :0], 2), RuntimeError, "only the batch of input may be empty"),
+        (lambda x: F.max_unpool2d(x, x.long(), 2, output_size=(12, 8)), ValueError, "between 8 and 12 but got 12"),
+        (lambda x: F.max_unpool2d(x, x.long(), 2, output_size=(10, 6)), ValueError, "between 6 and 10 but got 6"),
         (lambda x: F.max_unpool2d(x, x.long(), 1, 1, 9), ValueError, "max_unpool2d: output_size must not be negative"),
         (lambda x: F.max_unpool2d(x, x.long() - 1, 2), RuntimeError, r"indices must be in \[0, 80\)"),
         (lambda x: F.dropout2d(x, 1.5), ValueError, "between 0 and 1"),
@@ -140,6 +142,13 @@ def test_alpha_dropout_keeps_mean_and_variance():
     # n = 1e5 independent values with mean 0 and variance 1: six standard deviations (the fourth moment is below 6)
     assert abs(y.mean()) < 6 / len(y.ravel()) ** 0.5
     assert abs(y.var() - 1) < 6 * (5 / len(y.ravel())) ** 0.5
+    # y = a (x m + alpha' (1 - m)) + b, as the paper has it
+    low, q = -1.0507009873554805 * 1.6732632423543772, 0.7
+    a = (q + low**2 * q * (1 - q)) ** -0.5
+    b = -a * (1 - q) * low
+    kept, dropped = a * x.numpy().astype(np.float64) + b, a * low + b
+    near = np.minimum(np.abs(y - kept), np.abs(y - dropped))
+    assert (near <= 4 * 2.0**-23 * (np.abs(kept) + abs(b) + abs(dropped))).all()
     z = dlcore.nn.FeatureAlphaDropout(0.5)(dlcore.ones((4, 50, 3, 3))).numpy().reshape(4, 50, -1)
     assert (z == z[:, :, :1]).all() and len(np.unique(z)) == 2
 

@@ -192,10 +192,10 @@ def test_padding(data):
     linear(draw, x, matrices, lambda t: F.pad(t, flat, mode, value), lambda y: y + outside)
 
 
-@many
+@settings(max_examples=200)
 @given(st.data())
 def test_interpolation(data):
-    draw, dims = data.draw, data.draw(DIMS)
+    draw, dims = data.draw, data.draw(st.sampled_from([1, 2, 2, 3]))
     x = image(draw, dims, batched=True)
     mode = draw(st.sampled_from(["nearest", "nearest-exact", "linear"] + ["cubic"] * (dims == 2)))
     name = {"linear": ["linear", "bilinear", "trilinear"][dims - 1], "cubic": "bicubic"}.get(mode, mode)

@@ -149,10 +149,12 @@ def test_affine():
     rows = (y.sum((1, 3)) * dlcore.arange(9.0)).sum(1) - 4
     assert 3.8 < columns.max().item() <= 4.21 and -4.21 <= columns.min().item() < -3.8
     assert 0.8 < rows.max().item() <= 0.91 and -0.91 <= rows.min().item() < -0.8
-    # In images that are not square a circle stays a circle: a dot above the middle goes as far to the left.
-    dot = dlcore.zeros(1, 1, 11, 21)
-    dot[0, 0, 1, 10] = 1
-    assert T.RandomAffine((90, 90))(dot)[0, 0].argmax().item() == 5 * 21 + 6
+    # In images that are not square a circle stays a circle: a dot above the middle goes as far to the left, and one to
+    # the right of it as far up.
+    for (row, column), place in (((1, 10), (5, 6)), ((5, 14), (1, 10))):
+        dot = dlcore.zeros(1, 1, 11, 21)
+        dot[0, 0, row, column] = 1
+        assert T.RandomAffine((90, 90))(dot)[0, 0].argmax().item() == place[0] * 21 + place[1]
     with pytest.raises(ValueError, match="scale must be positive and in order"):
         T.RandomAffine(0, scale=(0, 1))
 
