@@ -51,21 +51,21 @@ def matrix_exp(A: Tensor) -> Tensor:
     return E
 
 
-def householder_product(input: Tensor, tau: Tensor) -> Tensor:  # noqa: A002
-    """The first n columns of H_1 H_2 ... H_k with H_i = I - tau_i v_i v_i^T, where v_i is column i of `input` below the
+def householder_product(A: Tensor, tau: Tensor) -> Tensor:
+    """The first n columns of H_1 H_2 ... H_k with H_i = I - tau_i v_i v_i^T, where v_i is column i of A below the
     diagonal, 1 on it and 0 above. Differentiable.
 
-    input (*, m, n) with m >= n; tau (*, k) with k <= n.
+    A (*, m, n) with m >= n; tau (*, k) with k <= n.
     """
-    check_matrices("householder_product", input)
-    m, n = input.shape[-2:]
-    if m < n or tau.shape[:-1] != input.shape[:-2] or tau.shape[-1] > n:
+    check_matrices("householder_product", A)
+    m, n = A.shape[-2:]
+    if m < n or tau.shape[:-1] != A.shape[:-2] or tau.shape[-1] > n:
         raise RuntimeError(
-            "linalg.householder_product: expected input (*, m, n) with m >= n and tau (*, k) with k <= n; got "
-            f"{tuple(input.shape)} and {tuple(tau.shape)}"
+            "linalg.householder_product: expected A (*, m, n) with m >= n and tau (*, k) with k <= n; got "
+            f"{tuple(A.shape)} and {tuple(tau.shape)}"
         )
-    eye = _core.eye(m, n, dtype=input.dtype)
-    V, Q = input.tril(-1) + eye, eye.expand(input.shape)
+    eye = _core.eye(m, n, dtype=A.dtype)
+    V, Q = A.tril(-1) + eye, eye.expand(A.shape)
     for i in reversed(range(tau.shape[-1])):
         v = V[..., i : i + 1]
         Q = Q - tau[..., i, None, None] * v @ (v.mT @ Q)
