@@ -80,8 +80,8 @@ class SlidingWindow(Mask):
     """
 
     def __init__(self, left: int | None, right: int | None):
-        for name, value in (("left", left), ("right", right)):
-            setattr(self, name, value if value is None else _whole("SlidingWindow", name, value))
+        self.left = left if left is None else _whole("SlidingWindow", "left", left)
+        self.right = right if right is None else _whole("SlidingWindow", "right", right)
 
     def __repr__(self) -> str:
         return f"SlidingWindow({self.left}, {self.right})"
