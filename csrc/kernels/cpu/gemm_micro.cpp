@@ -3,6 +3,10 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
+// Products that are summed one after the other, at least; of a longer sum these parts are added to a total, so that
+// its error is little more than theirs.
+constexpr int64_t kRun = 256;
+
 template <class T, int Rows, int Vectors, ARows Form>
 void tile(const TileArgs<T>& t) {
   using V = vec<T>;
@@ -20,28 +24,47 @@ void tile(const TileArgs<T>& t) {
   const auto load = [&](const T* p, int j, bool whole) __attribute__((always_inline)) {
     return whole || j < (Vectors - 1) * V::size ? V::load(p + j) : V::load(p + j, last);
   };
+  alignas(64) T total[Rows * Vectors * V::size];
+  bool totalled = false;
+  const auto add_total = [&](V& x, int i, int j) __attribute__((always_inline)) {
+    if (totalled) x += V::load(total + i * Vectors * V::size + j);
+  };
   const int64_t a_stride = t.a.stride, b_stride = t.b.stride;
   const auto sum = [&](bool whole) __attribute__((always_inline)) {
+    int64_t run = 0;
     for (int64_t r = 0; r < t.reduce; ++r) {
       const T* a = t.a.block(r);
       const T* b = t.b.block(r);
-      for (int64_t p = 0; p < t.k; ++p) {
-        V bv[Vectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < Vectors; ++v) bv[v] = load(b, v * V::size, whole);
-#pragma GCC unroll 16
-        for (int i = 0; i < Rows; ++i) {
-          const V x(a[Form == ARows::Panel ? i : Form == ARows::Strided ? i * a_stride : t.a_places[i]]);
-#pragma GCC unroll 4
-          for (int v = 0; v < Vectors; ++v) acc[i][v] = fma(x, bv[v], acc[i][v]);
+      for (int64_t p = 0; p < t.k;) {
+        if (run >= kRun) {
+          each([&](V& x, int i, int j) {
+            add_total(x, i, j);
+            x.store(total + i * Vectors * V::size + j);
+            x = V(T(0));
+          });
+          totalled = true, run = 0;
         }
-        a += Form == ARows::Panel ? a_stride : 1;
-        b += b_stride;
+        const int64_t end = t.k - p < kRun ? t.k : p + kRun;
+        run += end - p;
+        for (; p < end; ++p) {
+          V bv[Vectors];
+#pragma GCC unroll 4
+          for (int v = 0; v < Vectors; ++v) bv[v] = load(b, v * V::size, whole);
+#pragma GCC unroll 16
+          for (int i = 0; i < Rows; ++i) {
+            const V x(a[Form == ARows::Panel ? i : Form == ARows::Strided ? i * a_stride : t.a_places[i]]);
+#pragma GCC unroll 4
+            for (int v = 0; v < Vectors; ++v) acc[i][v] = fma(x, bv[v], acc[i][v]);
+          }
+          a += Form == ARows::Panel ? a_stride : 1;
+          b += b_stride;
+        }
       }
     }
   };
   const bool whole = last == V::size;
   whole ? sum(true) : sum(false);
+  each(add_total);
 
   const Epilogue<T>& e = t.epilogue;
   const bool direct = !kMaskedMoves;  // without masked moves C is whole: see tile_through_buffer
