@@ -218,6 +218,45 @@ def test_softmax_regression_finds_the_minimum():
     assert model.predict_proba(x).sum(1).allclose(dlcore.ones(300))
 
 
+def test_losses_are_their_formulas():
+    """What is minimized, with penalties that count, against numpy in float64."""
+    x, y = normal(30, 4, dtype="f8"), dlcore.from_numpy(RNG.integers(0, 3, 30))
+    X, rows, places = x.numpy(), np.arange(30), y.numpy()
+
+    def linear(model):
+        with dlcore.no_grad():
+            for parameter in model.parameters():
+                parameter.copy_(normal(*parameter.shape, dtype="f8"))
+        return X @ model.weight.detach().numpy().T + model.bias.detach().numpy(), model.weight.detach().numpy()
+
+    def cross_entropy(scores):
+        return (np.log(np.exp(scores).sum(1)) - scores[rows, places]).mean()
+
+    model = SoftmaxRegression(alpha=0.7, epochs=1).fit(x, y)
+    scores, weight = linear(model)
+    assert model.loss(x, y).item() == pytest.approx(cross_entropy(scores) + 0.35 * (weight**2).sum(), rel=1e-13)
+    model = MulticlassSVM(alpha=0.7, margin=1.5, epochs=1).fit(x, y)
+    scores, weight = linear(model)
+    margins = np.maximum(0, scores - scores[rows, places][:, None] + 1.5)
+    margins[rows, places] = 0
+    assert model.loss(x, y).item() == pytest.approx(margins.sum(1).mean() + 0.35 * (weight**2).sum(), rel=1e-13)
+
+    def perceptron(model):
+        first, last = (model.net[i] for i in (0, -1))
+        (a, b), (c, d) = ((layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in (first, last))
+        return np.tanh(X @ a.T + b) @ c.T + d, 0.35 * ((a**2).sum() + (c**2).sum())
+
+    dlcore.manual_seed(0)
+    model = MLPClassifier((6,), "tanh", alpha=0.7, epochs=1).fit(x, y)
+    scores, penalty = perceptron(model)
+    assert model.loss(x, y).item() == pytest.approx(cross_entropy(scores) + penalty, rel=1e-12)
+    target = normal(30, 2, dtype="f8") * 50 + 7
+    model = MLPRegressor((6,), "tanh", alpha=0.7, epochs=1).fit(x, target)
+    scores, penalty = perceptron(model)
+    wanted = (target.numpy() - target.numpy().mean(0)) / target.numpy().std(0)
+    assert model.loss(x, target).item() == pytest.approx(((scores - wanted) ** 2).mean() + penalty, rel=1e-12)
+
+
 @pytest.mark.parametrize("kind", CLASSIFIERS)
 def test_classifiers(kind, tmp_path):
     x, y = blobs()

@@ -161,6 +161,41 @@ def test_lenet_reads_csv_and_says_where_it_is_wrong(programs, tmp_path):
         assert result.returncode == 1 and message in result.stderr, result.stderr
 
 
+def test_lenet_reads_mnists_files(programs, tmp_path):
+    path, images, labels = (tmp_path / name for name in ("lenet.safetensors", "images", "labels"))
+    classes = [row * 7 % 10 for row in range(600)]
+    pixels = b"".join(bytes([255 * (y // 14 in (label + 1, label + 2)) for y in range(196)]) for label in classes)
+    good = b"\0\0\x08\x03" + b"".join(size.to_bytes(4, "big") for size in (600, 14, 14)) + pixels
+    labels.write_bytes(b"\0\0\x08\x01" + (600).to_bytes(4, "big") + bytes(classes))
+    images.write_bytes(good)
+    said = run(programs / "train_lenet", path, images, labels)
+    assert float(said.splitlines()[-1].split()[-5].rstrip("%")) > 90, said
+    model = lenet(14)
+    model.load_state_dict(dlcore.load(path))
+    check_answers(programs, path, model, dlcore.rand(2, 1, 14, 14))
+
+    def refused(*files):
+        result = subprocess.run([programs / "train_lenet", path, *files], capture_output=True, text=True, timeout=60)
+        assert result.returncode == 1
+        return result.stderr
+
+    for bad, message in (
+        (good[:4] + (6).to_bytes(4, "big") + good[8:16] + pixels[: 6 * 196], "expected as many images as labels"),
+        (good[:-1], "its length is not that of its sizes"),
+        (good + b"x", "its length is not that of its sizes"),
+        (good[:11], "expected an IDX file of bytes in 3 dimensions"),
+        (b"\0\0\x0d" + good[3:], "expected an IDX file of bytes"),
+        (good[:4] + b"\xff" * 12, "its length is not that of its sizes"),
+        (b"", "expected an IDX file"),
+    ):
+        images.write_bytes(bad)
+        assert message in refused(images, labels)
+    images.write_bytes(good)
+    labels.write_bytes(labels.read_bytes()[:-1] + b"\x0a")
+    assert "labels from 0 to 9" in refused(images, labels)
+    assert "cannot open" in refused(images, tmp_path / "nothing")
+
+
 def test_an_lstm_is_trained_in_cpp(programs):
     assert "100.0%" in run(programs / "train_lstm")
 

@@ -10,7 +10,7 @@ import pytest
 import torchvision_shapes
 
 import dlcore
-from dlcore import nn
+from dlcore import _safetensors, nn
 from dlcore.models import vision
 
 # --- mapped into memory
@@ -24,12 +24,36 @@ needs_maps = pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="n
 
 
 @needs_maps
+def test_small_files_are_read_and_large_ones_mapped(tmp_path, monkeypatch):
+    path, index = tmp_path / "a.safetensors", tmp_path / "b.safetensors.index.json"
+    dlcore.save({"a": dlcore.ones(100)}, path)
+    index.write_text(json.dumps({"weight_map": {"a": path.name}}))
+    size = path.stat().st_size
+    for limit in (size, size + 1):
+        monkeypatch.setattr(_safetensors, "MAP_FROM", limit)
+        for mmap in (None, True, False):
+            for file in (path, index):
+                loaded = dlcore.load(file, mmap=mmap)
+                assert is_mapped(path) == (mmap is True or mmap is None and limit == size)
+                del loaded
+
+
+def test_what_is_read_does_not_depend_on_the_file(tmp_path):
+    """A program that writes over a model which others use, as cp does, ends none of them."""
+    path = tmp_path / "file"
+    dlcore.save({"a": dlcore.ones(100_000)}, path)
+    loaded, read = dlcore.load(path), dlcore.load(path, mmap=False)
+    path.write_bytes(b"")
+    assert loaded["a"].sum().item() == read["a"].sum().item() == 100_000
+
+
+@needs_maps
 def test_tensors_lie_in_the_file(tmp_path):
     path = tmp_path / "a.safetensors"
     tensors = {str(dtype): dlcore.arange(6).to(dtype) for dtype in (dlcore.float32, dlcore.bfloat16, dlcore.bool)}
     dlcore.save({**tensors, "empty": dlcore.ones(0, 2), "p": nn.Parameter(dlcore.ones(3))}, path)
     before = path.read_bytes()
-    loaded = dlcore.load(path)
+    loaded = dlcore.load(path, mmap=True)
     assert is_mapped(path)
     for name, tensor in tensors.items():
         assert loaded[name].tolist() == tensor.tolist() and loaded[name].dtype == tensor.dtype
@@ -51,7 +75,7 @@ def test_tensors_lie_in_the_file(tmp_path):
 
 def test_each_tensor_counts_its_own_writes(tmp_path):
     dlcore.save({"a": dlcore.ones(2), "b": dlcore.ones(2)}, tmp_path / "file")
-    loaded = dlcore.load(tmp_path / "file")
+    loaded = dlcore.load(tmp_path / "file", mmap=True)
     w = dlcore.ones(2, requires_grad=True)
     product = (w * loaded["a"]).sum()
     loaded["b"].add_(1)
@@ -64,9 +88,9 @@ def test_each_tensor_counts_its_own_writes(tmp_path):
 def test_a_file_may_be_replaced_while_it_is_in_use(tmp_path):
     path = tmp_path / "file"
     dlcore.save({"a": dlcore.arange(5.0)}, path)
-    first = dlcore.load(path)
+    first = dlcore.load(path, mmap=True)
     dlcore.save({"a": first["a"] * 2, "b": first["a"]}, path)
-    second = dlcore.load(path)
+    second = dlcore.load(path, mmap=True)
     os.unlink(path)
     assert first["a"].tolist() == [0, 1, 2, 3, 4] == second["b"].tolist() and second["a"].tolist() == [0, 2, 4, 6, 8]
 
@@ -77,8 +101,9 @@ def test_every_cut_of_a_file_is_noticed(tmp_path):
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="is not a complete safetensors file"):
-            dlcore.load(path)
+        for mmap in (True, False):
+            with pytest.raises(ValueError, match="is not a complete safetensors file"):
+                dlcore.load(path, mmap=mmap)
 
 
 def test_models_train_on_what_lies_in_a_file(tmp_path):
@@ -86,7 +111,7 @@ def test_models_train_on_what_lies_in_a_file(tmp_path):
     dlcore.save(nn.Linear(3, 2).state_dict(), path)
     before = path.read_bytes()
     net = nn.Linear(3, 2)
-    net.load_state_dict(dlcore.load(path), assign=True)
+    net.load_state_dict(dlcore.load(path, mmap=True), assign=True)
     optimizer = dlcore.optim.SGD(net.parameters(), lr=0.1)
     x, first = dlcore.ones(4, 3), net.weight.tolist()
     net(x).sum().backward()

@@ -87,7 +87,8 @@ MODELS = {
     "convolutions": (
         lambda: nn.Sequential(
             nn.Conv2d(4, 6, (3, 2), (2, 1), (1, 0), (1, 2), groups=2), nn.BatchNorm2d(6, 1e-3), nn.ReLU(),
-            nn.Conv2d(6, 8, 3, padding="same"), nn.Conv2d(8, 8, 1, padding="valid", bias=False),
+            nn.Conv2d(6, 8, 3, padding="same"), nn.Conv2d(8, 8, (2, 4), padding="same", dilation=(3, 1)),
+            nn.Conv2d(8, 8, 1, padding="valid", bias=False),
             nn.BatchNorm2d(8, affine=False), nn.Tanh(), nn.Flatten(), nn.Dropout(0.5), nn.LazyLinear(5), nn.Softmax(1),
         ),
         IMAGE,
@@ -109,7 +110,7 @@ MODELS = {
     "words": (
         lambda: nn.Sequential(
             nn.Embedding(7, 6, padding_idx=-1), nn.Sequential(nn.BatchNorm1d(5), nn.ReLU(inplace=True)),
-            nn.LSTM(6, 4, 2, batch_first=True, bidirectional=True),
+            nn.LSTM(6, 4, 2, batch_first=True, bidirectional=True, proj_size=3),
         ),
         WORDS,
     ),
@@ -212,11 +213,10 @@ def hooked():
             r"model\[1\]\[0\] is a Mine; the layers that",
         ),
         (lambda: nn.Sequential(nn.Conv3d(1, 1, 1)), ValueError, r"model\[0\] is a Conv3d"),
-        (lambda: nn.Sequential(nn.Conv2d(1, 1, 2, padding="same")), ValueError, "other than the same zeros"),
-        (lambda: nn.Sequential(nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect")), ValueError, "the same zeros"),
+        (lambda: nn.Sequential(nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect")), ValueError, "other than zeros"),
+        (lambda: nn.Sequential(nn.Conv2d(1, 1, 3, padding="same", padding_mode="circular")), ValueError, "than zeros"),
         (lambda: nn.Sequential(nn.MaxPool2d(2, return_indices=True)), ValueError, "return_indices=True; only False"),
         (lambda: nn.Sequential(nn.Embedding(2, 2, max_norm=1.0)), ValueError, "max_norm=1.0; only None"),
-        (lambda: nn.Sequential(nn.LSTM(3, 3, proj_size=2)), ValueError, "proj_size=2; only 0"),
         (lambda: nn.Sequential(nn.BatchNorm1d(2, momentum=None)), ValueError, "momentum=None"),
         (lambda: nn.Sequential(nn.Softmax()), ValueError, "must say its dim"),
         (lambda: nn.Sequential(nn.LazyLinear(2)), ValueError, "0.weight has no values yet; run the model once"),

@@ -375,6 +375,16 @@ def test_wrong_files(content, message):
     assert re.search(message, str(caught.value)), caught.value
 
 
+def test_headers_have_a_limit(tmp_path):
+    path = tmp_path / "file"
+    with open(path, "wb") as file:
+        file.write((100_000_001).to_bytes(8, "little") + b"{}")
+        file.truncate(200_000_000)  # a hole
+    for mmap in (True, False):
+        with pytest.raises(ValueError, match="the header's length is 100000001; at most 100000000"):
+            dlcore.load(path, mmap=mmap)
+
+
 @pytest.mark.parametrize(
     "tree",
     [

@@ -136,6 +136,14 @@ def test_errors(houses, tmp_path, capsys):
         assert main(["train", "house_prices", *options, "--output", str(tmp_path / "model")]) == 1
         error = capsys.readouterr().err
         assert error.startswith("dlcore: ") and re.search(message, error), error
+    bad = houses.with_name("bad.csv")
+    bad.write_text(re.sub(r"^(17,)[^,]*", r"\1big", houses.read_text(), flags=re.MULTILINE))
+    with pytest.warns(UserWarning, match=r"row 18 \(line 19\), column 'Size': 'big' makes it a column of categories"):
+        assert main(["train", "house_prices", "--csv", str(bad), "--target", "Price"]) == 0
+    with pytest.warns(UserWarning, match="column 'Price': 'cheap' makes it"):  # no number in the target
+        bad.write_text(re.sub(r"[^,]+$", "cheap", houses.read_text()))
+        assert main(["train", "house_prices", "--csv", str(bad), "--target", "Price"]) == 1
+    assert "target 'Price' must be of numbers, but has categories" in capsys.readouterr().err
     houses.write_text(houses.read_text() + "\n1,2\n")
     assert main(["train", "house_prices", "--csv", str(houses), "--target", "Price"]) == 1
     assert "row 201 (line 202): must have 5 fields, but has 2" in capsys.readouterr().err

@@ -1,7 +1,8 @@
 """What mkdocs.yml cannot say: the pages of the API reference, and links from docs/ to source files.
 
 A hook of MkDocs and an extension of griffe, which reads the docstrings. Nothing of dlcore is imported or compiled: the
-modules' docstrings come from the .py files, the ops' signatures from _core.pyi, their comments from the C++ headers.
+modules' docstrings come from the .py files, the ops' signatures from _core.pyi, their comments from the C++ headers,
+or, of what is declared in none, from op_descriptions.py.
 """
 
 from __future__ import annotations
@@ -9,14 +10,23 @@ from __future__ import annotations
 import ast
 import html
 import inspect
+import itertools
+import logging
 import re
+import sys
 from pathlib import Path
 
 import griffe
 from mkdocs.structure.files import File
 
+sys.path.insert(0, str(Path(__file__).parent))
+import op_descriptions  # noqa: E402
+
+LOG = logging.getLogger("mkdocs.docs_site")  # whose warnings the strict build counts
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "python" / "dlcore"
+BINDINGS = sorted((ROOT / "csrc" / "bindings").glob("*.cpp"))
+SAME = re.compile(r'(?:\bsame\(|pair\{|^ +\{)"(\w+)", "(\w+)"[)}]', re.MULTILINE)  # two names of an op
 OP_HEADERS = sorted((ROOT / "csrc" / "include" / "dlcore" / "ops").glob("*.h"))
 
 # The public modules, in the order of the navigation.
@@ -86,12 +96,23 @@ class Ops:
         stub = ast.parse((PACKAGE / "_core.pyi").read_text())
         self.stub = {"": _signatures(stub)}
         self.stub |= {node.name: _signatures(node) for node in stub.body if isinstance(node, ast.ClassDef)}
-        self.families, self.comments = {}, {}
+        self.families, self.comments = {}, dict(op_descriptions.DESCRIPTIONS)
         for header in OP_HEADERS:
             for name, comment in _declared(header.read_text()):
                 self.families.setdefault(name, header.stem)
                 if comment:
                     self.comments.setdefault(name, comment)
+        for name, same in SAME.findall("".join(path.read_text() for path in BINDINGS)):
+            self.comments.setdefault(name, f"The same as {same}.")
+
+    def description(self, owner, name):
+        """Of a function, or of a method that is none; "" where nothing says what it does."""
+        if owner and name in self.stub[""]:
+            return ""  # the method is the function
+        plain = name.removesuffix("_")
+        if plain != name and (plain in self.comments or plain in self.stub[""]):
+            return f"{plain}, written over x."
+        return self.comments.get(name, "")
 
     def functions(self):
         """The page of `dlcore` itself."""
@@ -138,8 +159,9 @@ class Ops:
         items = []
         for name in sorted(names):
             lines = "<br>".join(f"<code>{prefix}{html.escape(line)}</code>" for line in self.stub[owner][name])
-            comment = self.comments.get(name, "") if not owner or name not in self.stub[""] else ""
-            items.append(f"<dt>{lines}</dt><dd>{html.escape(comment)}</dd>\n")
+            if not (text := self.description(owner, name)) and not (owner and name in self.stub[""]):
+                LOG.warning(f"{name} has no description: write one where it is declared, or in op_descriptions.py")
+            items.append(f"<dt>{lines}</dt><dd>{html.escape(text)}</dd>\n")
         return "<dl>\n" + "".join(items) + "</dl>\n"
 
 
@@ -160,18 +182,31 @@ def _signatures(node):
 
 
 def _declared(header):
-    """(name, comment) for each function of a header: the comment above it, or behind it."""
-    above = []
+    """(name, comment) for each function of a header: the comment behind it; or its row of a table above; or the comment
+    above it and the functions in front of it, as far as these have the same."""
+    above, open = [], True  # whether the comment goes on, or still holds
     for line in re.sub(r"\n {8,}", " ", header).splitlines():
         line = line.strip()
         if line.startswith("//"):
-            above.append(line.lstrip("/ "))
+            above = [*above, line[2:]] if open else [line[2:]]
+            open = True
             continue
         match = re.match(r"(?:DLCORE_API|inline) .*?\b(\w+)\([^;]*;?\s*(?://\s*(.*))?$", line)
         if match:
-            above = [] if above and above[0].startswith("----") else above
-            yield match[1], match[2] or " ".join(above)
-        above = []
+            title = above and above[0].startswith(" ----")
+            yield match[1], match[2] or _row(above, match[1]) or ("" if title else " ".join(map(str.strip, above)))
+        elif not line:
+            above = []
+        open = False
+
+
+def _row(table, name):
+    """What a comment's line "name   text" says, with the lines behind it that are indented further."""
+    for i, line in enumerate(table):
+        if match := re.match(rf"( +){name}  +(.*)", line):
+            more = itertools.takewhile(lambda line: re.match(match[1] + "  ", line), table[i + 1 :])
+            return " ".join(" ".join([match[2], *more]).split())
+    return ""
 
 
 # ---- docstrings

@@ -223,7 +223,7 @@ void bind_interop(py::module_& m) {
   m.def("_to_numpy", &to_numpy);
   m.def("_map_tensors",
         [](int descriptor, const std::vector<std::tuple<int64_t, std::vector<int64_t>, py::object>>& places) {
-          const auto file = std::make_shared<MappedFile>(descriptor);
+          const auto file = std::make_shared<FileMemory>(descriptor, true);
           py::list tensors;
           for (const auto& [offset, sizes, dtype] : places)
             tensors.append(owned(wrap(tensor_in_file(file, offset, sizes, dtype_of_object(dtype.ptr())))));

@@ -17,6 +17,8 @@
 namespace dlcore {
 namespace {
 
+constexpr int64_t kMapFrom = int64_t{16} << 20;  // bytes; smaller files are copied (in Python: _safetensors.MAP_FROM)
+
 // A file descriptor that is closed when it goes out of scope.
 class Descriptor {
  public:
@@ -42,6 +44,17 @@ void write_all(int fd, std::string_view bytes, const std::string& path) {
   }
 }
 
+// The first `size` bytes of a file.
+void read_all(int fd, char* bytes, int64_t size) {
+  for (int64_t at = 0; at < size;) {
+    const ssize_t n = ::pread(fd, bytes + at, static_cast<size_t>(std::min<int64_t>(size - at, 1 << 30)), at);
+    if (n < 0 && errno == EINTR) continue;
+    DLCORE_CHECK(n >= 0, RuntimeError, "cannot read the file: ", std::strerror(errno));
+    DLCORE_CHECK(n > 0, ValueError, "it ends after ", at, " of its ", size, " bytes");
+    at += n;
+  }
+}
+
 // The file that a path leads to, through symbolic links.
 std::string resolved(const std::string& path) {
   std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
@@ -50,31 +63,39 @@ std::string resolved(const std::string& path) {
 
 }  // namespace
 
-MappedFile::MappedFile(const std::string& path) {
+FileMemory::FileMemory(const std::string& path, std::optional<bool> mapped) {
   const Descriptor fd(path, O_RDONLY | O_NONBLOCK);  // opening a pipe must not wait for a writer
   DLCORE_CHECK(fd >= 0, RuntimeError, "cannot open ", path, ": ", std::strerror(errno));
-  map(fd);
+  open(fd, mapped);
 }
 
-MappedFile::MappedFile(int descriptor) { map(descriptor); }
+FileMemory::FileMemory(int descriptor, std::optional<bool> mapped) { open(descriptor, mapped); }
 
-void MappedFile::map(int fd) {
+void FileMemory::open(int fd, std::optional<bool> mapped) {
   struct stat info;
   DLCORE_CHECK(::fstat(fd, &info) == 0, RuntimeError, "cannot read the file: ", std::strerror(errno));
   DLCORE_CHECK(S_ISREG(info.st_mode), RuntimeError, "cannot map what is not a regular file");
   if (info.st_size == 0) return;
-  void* p =
-      ::mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+  const bool map = mapped.value_or(info.st_size >= kMapFrom);
+  void* p = ::mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | (map ? MAP_NORESERVE : MAP_ANONYMOUS), map ? fd : -1, 0);
   DLCORE_CHECK(p != MAP_FAILED, RuntimeError, "cannot map the file into memory: ", std::strerror(errno));
   data_ = static_cast<char*>(p);
   size_ = info.st_size;
+  if (map) return;
+  try {
+    read_all(fd, data_, size_);
+  } catch (...) {
+    ::munmap(p, static_cast<size_t>(size_));
+    throw;
+  }
 }
 
-MappedFile::~MappedFile() {
+FileMemory::~FileMemory() {
   if (data_) ::munmap(data_, static_cast<size_t>(size_));
 }
 
-Tensor tensor_in_file(std::shared_ptr<MappedFile> file, int64_t offset, IntSpan sizes, DType dtype) {
+Tensor tensor_in_file(std::shared_ptr<FileMemory> file, int64_t offset, IntSpan sizes, DType dtype) {
   const int64_t numel = checked_numel("load", sizes), bytes = numel * item_size(dtype);
   DLCORE_CHECK(offset >= 0 && offset <= file->size() && bytes <= file->size() - offset, ValueError,
                "the tensor does not lie inside the file");

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,28 +10,29 @@
 
 namespace dlcore {
 
-// A regular file in memory. Writes to the memory stay with this process; the file may be replaced meanwhile (renamed
-// over), but a program that cuts it short takes the memory away.
-class DLCORE_API MappedFile {
+// A regular file in memory: mapped, or a copy of it. Writes to the memory stay with this process. A file that is mapped
+// may be replaced meanwhile (renamed over), but a program that cuts it short takes the memory away: who touches it dies
+// of SIGBUS. Unless it is said, small files are copied, for which that costs no more time than mapping.
+class DLCORE_API FileMemory {
  public:
-  explicit MappedFile(const std::string& path);
-  explicit MappedFile(int descriptor);  // which stays the caller's
-  ~MappedFile();
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
+  explicit FileMemory(const std::string& path, std::optional<bool> mapped = {});
+  explicit FileMemory(int descriptor, std::optional<bool> mapped = {});  // which stays the caller's
+  ~FileMemory();
+  FileMemory(const FileMemory&) = delete;
+  FileMemory& operator=(const FileMemory&) = delete;
 
   char* data() const { return data_; }
   int64_t size() const { return size_; }
 
  private:
-  void map(int descriptor);
+  void open(int descriptor, std::optional<bool> mapped);
   char* data_ = nullptr;
   int64_t size_ = 0;
 };
 
 // A tensor over the file's memory from `offset` on, which keeps it there; a copy where the elements are not aligned.
 // The bytes must lie inside the file.
-DLCORE_API Tensor tensor_in_file(std::shared_ptr<MappedFile> file, int64_t offset, IntSpan sizes, DType dtype);
+DLCORE_API Tensor tensor_in_file(std::shared_ptr<FileMemory> file, int64_t offset, IntSpan sizes, DType dtype);
 
 // Writes the parts into a new file, brings it to the disk and gives it the name: whoever dies half-way leaves what had
 // the name before.

@@ -7,6 +7,8 @@
 namespace dlcore {
 namespace {
 
+constexpr size_t kMaxValues = 1 << 22;  // a value takes 50 times the memory of its text "1,"
+
 class Parser {
  public:
   Parser(std::string_view text, int max_depth) : text_(text), left_(max_depth) {}
@@ -37,6 +39,7 @@ class Parser {
   }
 
   Json value() {
+    check(++values_ <= kMaxValues, "too many values");
     space();
     switch (peek()) {
       case '{':
@@ -202,7 +205,7 @@ class Parser {
   }
 
   std::string_view text_;
-  size_t at_ = 0;
+  size_t at_ = 0, values_ = 0;
   int left_;  // levels that may still be opened
 };
 

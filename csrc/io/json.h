@@ -37,8 +37,8 @@ class Json {
 };
 
 // One value and nothing behind it, as RFC 8259 has it: UTF-8, no duplicate keys, no lone surrogates. An integer that
-// int64 does not hold becomes a real. Nesting deeper than `max_depth` and every other fault is a ValueError that says
-// where.
+// int64 does not hold becomes a real. Nesting deeper than `max_depth`, more than four million values and every other
+// fault are a ValueError that says where.
 DLCORE_API Json parse_json(std::string_view text, int max_depth = 64);
 
 // The text of a value, without spaces; a real that is not finite is a ValueError.

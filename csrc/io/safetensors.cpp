@@ -89,8 +89,10 @@ SafetensorsHeader read_safetensors_header(const char* data, int64_t size) {
   DLCORE_CHECK(size >= 8, ValueError, "it has ", size, " bytes, and its first 8 must give the header's length");
   uint64_t length = 0;
   for (int i = 0; i < 8; ++i) length |= uint64_t{static_cast<unsigned char>(data[i])} << (8 * i);
-  DLCORE_CHECK(length <= static_cast<uint64_t>(std::min(kMaxHeader, size - 8)), ValueError, "the header's length is ",
-               length, ", but ", size - 8, " bytes follow");
+  DLCORE_CHECK(length <= uint64_t{kMaxHeader}, ValueError, "the header's length is ", length, "; at most ", kMaxHeader,
+               " is possible");
+  DLCORE_CHECK(static_cast<int64_t>(length) <= size - 8, ValueError, "the header's length is ", length, ", but ",
+               size - 8, " bytes follow");
   const std::string_view text(data + 8, static_cast<size_t>(length));
   DLCORE_CHECK(text.starts_with('{'), ValueError, "the header is not a JSON object");
   const Json object = parse_json(text);
@@ -126,8 +128,8 @@ SafetensorsHeader read_safetensors_header(const char* data, int64_t size) {
 
 namespace {
 
-TensorMap load_file(const std::string& path, Metadata* metadata) {
-  const auto file = std::make_shared<MappedFile>(path);
+TensorMap load_file(const std::string& path, Metadata* metadata, std::optional<bool> mmap) {
+  const auto file = std::make_shared<FileMemory>(path, mmap);
   SafetensorsHeader header = read_safetensors_header(file->data(), file->size());
   TensorMap tensors;
   for (const TensorPlace& p : header.tensors) tensors[p.name] = tensor_in_file(file, p.begin, p.shape, p.dtype);
@@ -136,8 +138,8 @@ TensorMap load_file(const std::string& path, Metadata* metadata) {
 }
 
 // {"weight_map": {name of a tensor: name of its file, beside the index}, ...}
-TensorMap load_index(const std::string& path) {
-  const MappedFile file(path);
+TensorMap load_index(const std::string& path, std::optional<bool> mmap) {
+  const FileMemory file(path, false);
   DLCORE_CHECK(file.size() <= kMaxHeader, ValueError, "an index has at most ", kMaxHeader, " bytes");
   const Json index = parse_json({file.data(), static_cast<size_t>(file.size())});
   const Json* map = index.find("weight_map");
@@ -149,7 +151,7 @@ TensorMap load_index(const std::string& path) {
     const std::string& shard = place.string;
     DLCORE_CHECK(!shard.empty() && shard != ".." && shard.find_first_of(std::string_view("/\0", 2)) == shard.npos,
                  ValueError, "the file of tensor \"", name, "\" must be one beside the index, but is ", to_text(place));
-    if (!files.contains(shard)) files[shard] = load_file(folder + shard, nullptr);
+    if (!files.contains(shard)) files[shard] = load_file(folder + shard, nullptr, mmap);
     const auto found = files[shard].find(name);
     DLCORE_CHECK(found != files[shard].end(), ValueError, "tensor \"", name, "\" is not in ", shard);
     tensors.insert(*found);
@@ -159,11 +161,11 @@ TensorMap load_index(const std::string& path) {
 
 }  // namespace
 
-TensorMap load_safetensors(const std::string& path, Metadata* metadata) {
+TensorMap load_safetensors(const std::string& path, Metadata* metadata, std::optional<bool> mmap) {
   try {
-    if (!path.ends_with(".index.json")) return load_file(path, metadata);
+    if (!path.ends_with(".index.json")) return load_file(path, metadata, mmap);
     if (metadata) metadata->clear();
-    return load_index(path);
+    return load_index(path, mmap);
   } catch (const ValueError& e) {
     fail<ValueError>("load_safetensors: ", path, " is not a complete safetensors file: ", e.what());
   }

@@ -98,6 +98,11 @@ int64_t filter_size(int64_t in, int64_t out, Pair kernel, int64_t groups) {
 
 }  // namespace
 
+Padding::Padding(const std::string& mode) : zeros(0), same(mode == "same") {
+  DLCORE_CHECK(same || mode == "valid", ValueError,
+               "Conv2d: padding must be numbers, \"valid\" or \"same\", but got \"", mode, "\"");
+}
+
 Conv2d::Conv2d(int64_t in, int64_t out, Pair kernel, const Conv2dOptions& o)
     : in_channels(in),
       out_channels(out),
@@ -107,10 +112,15 @@ Conv2d::Conv2d(int64_t in, int64_t out, Pair kernel, const Conv2dOptions& o)
                                 uniform({out, in / positive("Conv2d", "groups", o.groups), kernel.height, kernel.width},
                                         bound_of(filter_size(in, out, kernel, o.groups))))),
       bias(register_parameter("bias",
-                              o.bias ? uniform({out}, bound_of(filter_size(in, out, kernel, o.groups))) : Tensor())) {}
+                              o.bias ? uniform({out}, bound_of(filter_size(in, out, kernel, o.groups))) : Tensor())) {
+  DLCORE_CHECK(!o.padding.same || (o.stride.height == 1 && o.stride.width == 1), ValueError,
+               "Conv2d: padding \"same\" needs stride 1");
+}
 
 Tensor Conv2d::forward(const Tensor& x) {
-  return conv2d(x, weight, bias, Axes(options.stride), Axes(options.padding), Axes(options.dilation), options.groups);
+  const Axes stride(options.stride), dilation(options.dilation);
+  if (options.padding.same) return conv2d(x, weight, bias, stride, "same", dilation, options.groups);
+  return conv2d(x, weight, bias, stride, Axes(options.padding.zeros), dilation, options.groups);
 }
 
 std::string Conv2d::description() const {
@@ -118,7 +128,7 @@ std::string Conv2d::description() const {
                           {"out_channels", out_channels},
                           {"kernel_size", json(kernel_size)},
                           {"stride", json(options.stride)},
-                          {"padding", json(options.padding)},
+                          {"padding", options.padding.same ? Json("same") : json(options.padding.zeros)},
                           {"dilation", json(options.dilation)},
                           {"groups", options.groups},
                           {"bias", options.bias}});
@@ -239,9 +249,12 @@ Recurrent::Recurrent(const char* kind, int64_t gates, int64_t input, int64_t hid
                kMostLayers, ", but got ", o.num_layers);
   DLCORE_CHECK(o.dropout >= 0 && o.dropout <= 1, ValueError, kind, ": dropout must be between 0 and 1, but got ",
                o.dropout);
-  const int64_t directions = o.bidirectional ? 2 : 1;
+  DLCORE_CHECK(o.proj_size == 0 || gates == 4, ValueError, kind, ": only an LSTM has a proj_size");
+  DLCORE_CHECK(o.proj_size >= 0 && o.proj_size < hidden, ValueError, kind,
+               ": proj_size must be from 0 to below hidden_size = ", hidden, ", but got ", o.proj_size);
+  const int64_t directions = o.bidirectional ? 2 : 1, out = o.proj_size ? o.proj_size : hidden;
   int64_t rows = 0, wide = 0;
-  DLCORE_CHECK(!__builtin_mul_overflow(gates, hidden, &rows) && !__builtin_mul_overflow(directions, hidden, &wide),
+  DLCORE_CHECK(!__builtin_mul_overflow(gates, hidden, &rows) && !__builtin_mul_overflow(directions, out, &wide),
                ValueError, kind, ": hidden_size is too large: ", hidden);
   const double bound = bound_of(hidden);
   for (int64_t i = 0; i < o.num_layers; ++i)
@@ -251,19 +264,22 @@ Recurrent::Recurrent(const char* kind, int64_t gates, int64_t input, int64_t hid
         weights_.push_back(register_parameter(name + suffix, uniform(sizes, bound)));
       };
       add("weight_ih", {rows, i ? wide : input});
-      add("weight_hh", {rows, hidden});
+      add("weight_hh", {rows, out});
       if (o.bias) add("bias_ih", {rows}), add("bias_hh", {rows});
+      if (o.proj_size) add("weight_hr", {out, hidden});
     }
 }
 
 std::string Recurrent::description() const {
-  return layer(kind_, {{"input_size", input_size},
-                       {"hidden_size", hidden_size},
-                       {"num_layers", options.num_layers},
-                       {"bias", options.bias},
-                       {"batch_first", options.batch_first},
-                       {"dropout", options.dropout},
-                       {"bidirectional", options.bidirectional}});
+  Json::Members arguments = {{"input_size", input_size},
+                             {"hidden_size", hidden_size},
+                             {"num_layers", options.num_layers},
+                             {"bias", options.bias},
+                             {"batch_first", options.batch_first},
+                             {"dropout", options.dropout},
+                             {"bidirectional", options.bidirectional}};
+  if (options.proj_size) arguments.emplace_back("proj_size", options.proj_size);
+  return layer(kind_, std::move(arguments));
 }
 
 namespace {

@@ -2,8 +2,8 @@
 //
 //   {"version": 1, "layers": [{"type": "Linear", "in_features": 2, "out_features": 1, "bias": true}, ...]}
 //
-// A layer is the name of PyTorch's class and the arguments of its constructor, all of them. Parameters and buffers have
-// the names that state_dict gives them: "0.weight".
+// A layer is the name of PyTorch's class and the arguments of its constructor, all of them but proj_size, which only an
+// LSTM that projects has. Parameters and buffers have the names that state_dict gives them: "0.weight".
 #include <algorithm>
 #include <string_view>
 
@@ -51,6 +51,12 @@ class Arguments {
     return {values[0], values[1]};
   }
 
+  Padding padding(const char* name) {
+    const Json* v = layer_.find(name);
+    return v && v->is(Json::Kind::String) ? Padding(string(name)) : Padding(pair(name));
+  }
+  bool has(const char* name) const { return layer_.find(name); }
+
   void finish() const {
     DLCORE_CHECK(taken_ == layer_.members.size(), ValueError, "its layer ", type_, " has arguments that it does not ",
                  "take: ", to_text(layer_));
@@ -92,6 +98,11 @@ RecurrentOptions recurrent_options(Arguments& a) {
   return {a.integer("num_layers"), a.boolean("bias"), a.boolean("batch_first"), a.real("dropout"),
           a.boolean("bidirectional")};
 }
+RecurrentOptions lstm_options(Arguments& a) {
+  RecurrentOptions o = recurrent_options(a);
+  if (a.has("proj_size")) o.proj_size = a.integer("proj_size");
+  return o;
+}
 
 struct LayerType {
   std::string_view name;
@@ -103,8 +114,8 @@ constexpr LayerType kLayers[] = {
     {"Conv2d",
      [](Arguments& a) {
        return made<Conv2d>(a.integer("in_channels"), a.integer("out_channels"), a.pair("kernel_size"),
-                           Conv2dOptions{a.pair("stride"), a.pair("padding"), a.pair("dilation"), a.integer("groups"),
-                                         a.boolean("bias")});
+                           Conv2dOptions{a.pair("stride"), a.padding("padding"), a.pair("dilation"),
+                                         a.integer("groups"), a.boolean("bias")});
      }},
     {"MaxPool2d",
      [](Arguments& a) {
@@ -130,7 +141,7 @@ constexpr LayerType kLayers[] = {
                               a.optional_integer("padding_idx"));
      }},
     {"LSTM",
-     [](Arguments& a) { return made<LSTM>(a.integer("input_size"), a.integer("hidden_size"), recurrent_options(a)); }},
+     [](Arguments& a) { return made<LSTM>(a.integer("input_size"), a.integer("hidden_size"), lstm_options(a)); }},
     {"GRU",
      [](Arguments& a) { return made<GRU>(a.integer("input_size"), a.integer("hidden_size"), recurrent_options(a)); }},
     {"Flatten", [](Arguments& a) { return made<Flatten>(a.integer("start_dim"), a.integer("end_dim")); }},
@@ -202,9 +213,9 @@ void Sequential::save(const std::string& path) const {
   save_safetensors(path, state_dict(), {{kProgram, "{\"version\":1" + layers}});
 }
 
-std::unique_ptr<Sequential> Sequential::load(const std::string& path) {
+std::unique_ptr<Sequential> Sequential::load(const std::string& path, bool mmap) {
   Metadata metadata;
-  const TensorMap tensors = load_safetensors(path, &metadata);
+  const TensorMap tensors = load_safetensors(path, &metadata, mmap);
   const auto program = metadata.find(kProgram);
   DLCORE_CHECK(program != metadata.end(), ValueError, "load: ", path,
                " holds tensors, but no program that could be run; write it with dlcore.export or Sequential::save");

@@ -1,9 +1,10 @@
 // Trains LeNet-5 on images of digits and saves it, layers and weights, for server.cpp:
 //
-//   train_lenet lenet.safetensors [digits.csv]
+//   train_lenet lenet.safetensors [digits.csv | train-images-idx3-ubyte train-labels-idx1-ubyte]
 //
-// A line of the file is a label from 0 to 9 and the pixels of a square image, separated by commas. Without a file the
-// digits are drawn: seven segments in 16x16 pixels, shifted, of varying brightness, under noise.
+// A line of the CSV file is a label from 0 to 9 and the pixels of a square image, separated by commas; two files are
+// MNIST's. Without a file the digits are drawn: seven segments in 16x16 pixels, shifted, of varying brightness, under
+// noise.
 #include <dlcore/dlcore.h>
 
 #include <charconv>
@@ -13,6 +14,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace dlcore;
@@ -56,7 +58,7 @@ Digits draw_digits(int64_t count) {
   return d;
 }
 
-Digits read_digits(const std::string& path) {
+Digits read_csv(const std::string& path) {
   std::ifstream file(path);
   if (!file) throw std::runtime_error("cannot open " + path);
   Digits d;
@@ -87,6 +89,39 @@ Digits read_digits(const std::string& path) {
   return d;
 }
 
+// The sizes and bytes of an IDX file: two zero bytes, 8 for bytes, the number of sizes, the sizes as 32-bit numbers,
+// most significant byte first, and the elements.
+std::pair<std::vector<int64_t>, std::string> read_idx(const std::string& path, size_t dims) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error("cannot open " + path);
+  std::string bytes(std::istreambuf_iterator<char>(file), {});
+  const auto byte = [&](size_t i) { return static_cast<int64_t>(static_cast<unsigned char>(bytes[i])); };
+  const size_t header = 4 + 4 * dims;
+  if (bytes.size() < header || byte(0) || byte(1) || byte(2) != 8 || byte(3) != static_cast<int64_t>(dims))
+    throw std::runtime_error(path + ": expected an IDX file of bytes in " + std::to_string(dims) + " dimensions");
+  std::vector<int64_t> sizes;
+  auto rest = static_cast<int64_t>(bytes.size() - header);
+  for (size_t i = 4; i < header; i += 4)
+    sizes.push_back(byte(i) << 24 | byte(i + 1) << 16 | byte(i + 2) << 8 | byte(i + 3));
+  for (const int64_t size : sizes) rest = size && rest % size == 0 ? rest / size : 0;
+  if (rest != 1) throw std::runtime_error(path + ": its length is not that of its sizes");
+  return {sizes, bytes.substr(header)};
+}
+
+Digits read_mnist(const std::string& image_path, const std::string& label_path) {
+  const auto [sizes, images] = read_idx(image_path, 3);
+  const auto [count, labels] = read_idx(label_path, 1);
+  if (sizes[0] != count[0] || sizes[1] != sizes[2] || sizes[1] < 12)
+    throw std::runtime_error(image_path + ": expected as many images as labels, square, 12x12 or larger");
+  Digits d{sizes[1], {}, {}};
+  for (const char label : labels) {
+    if (label < 0 || label > 9) throw std::runtime_error(label_path + ": expected labels from 0 to 9");
+    d.labels.push_back(label);
+  }
+  for (const char pixel : images) d.pixels.push_back(static_cast<float>(static_cast<unsigned char>(pixel)) / 255);
+  return d;
+}
+
 void build_lenet(nn::Sequential& net, int64_t side) {
   const int64_t last = (side / 2 - 4) / 2;  // after two convolutions and poolings
   net.add<nn::Conv2d>(1, 6, 5, nn::Conv2dOptions{.padding = 2}).add<nn::ReLU>().add<nn::MaxPool2d>(2);
@@ -98,8 +133,11 @@ void build_lenet(nn::Sequential& net, int64_t side) {
 }  // namespace
 
 int main(int count, char** arguments) try {
-  if (count < 2 || count > 3) throw std::runtime_error("usage: train_lenet MODEL.safetensors [DIGITS.csv]");
-  const Digits digits = count == 3 ? read_digits(arguments[2]) : draw_digits(1800);
+  if (count < 2 || count > 4)
+    throw std::runtime_error("usage: train_lenet MODEL.safetensors [DIGITS.csv | IMAGES LABELS]");
+  const Digits digits = count == 4   ? read_mnist(arguments[2], arguments[3])
+                        : count == 3 ? read_csv(arguments[2])
+                                     : draw_digits(1800);
   const int64_t n = digits.size(), side = digits.side, held_out = n / 6, batch = 30;
   const Tensor images = empty({n, 1, side, side}), labels = empty({n}, DType::Int64);
   std::copy(digits.pixels.begin(), digits.pixels.end(), images.data<float>());

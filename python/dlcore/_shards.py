@@ -104,7 +104,7 @@ def read_index(path) -> tuple[dict[str, str], dict]:
     return weight_map, metadata
 
 
-def read(path: str, mapped: bool) -> tuple[dict[str, Tensor], dict]:
+def read(path: str, mapped: bool | None) -> tuple[dict[str, Tensor], dict]:
     """The tensors that an index leads to, and its metadata.
 
     Raises:

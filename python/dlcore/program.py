@@ -69,11 +69,11 @@ def _with_bias(arguments: str):
 
 
 def _conv2d(name: str, layer: nn.Conv2d) -> dict:
-    if layer._sides is not None:
-        raise ValueError(f"export: {name}, a Conv2d, is padded by other than the same zeros on both sides")
+    if layer._sides is not None and layer.padding_mode != "zeros":
+        raise ValueError(f"export: {name}, a Conv2d, is padded by other than zeros")
     return {
         **_with_bias("in_channels out_channels kernel_size stride dilation groups")(name, layer),
-        "padding": layer._zeros,
+        "padding": "same" if layer.padding == "same" else layer._zeros,
     }
 
 
@@ -106,7 +106,13 @@ def _sequential(name: str, layer: nn.Sequential) -> dict:
     return {"layers": [_layer(f"{name}[{i}]", child) for i, child in enumerate(layer)]}
 
 
-_RECURRENT = "input_size hidden_size num_layers bias batch_first dropout bidirectional"
+def _recurrent(name: str, layer) -> dict:
+    arguments = "input_size hidden_size num_layers bias batch_first dropout bidirectional".split()
+    if layer.proj_size:
+        arguments.append("proj_size")
+    return {argument: getattr(layer, argument) for argument in arguments}
+
+
 _ARGUMENTS = {
     nn.Linear: _with_bias("in_features out_features"),
     nn.Conv2d: _conv2d,
@@ -116,8 +122,8 @@ _ARGUMENTS = {
     nn.BatchNorm2d: _batch_norm,
     nn.LayerNorm: _with_bias("normalized_shape eps elementwise_affine"),
     nn.Embedding: "num_embeddings embedding_dim padding_idx",
-    nn.LSTM: _RECURRENT,
-    nn.GRU: _RECURRENT,
+    nn.LSTM: _recurrent,
+    nn.GRU: _recurrent,
     nn.Flatten: "start_dim end_dim",
     nn.Dropout: "p",
     nn.Softmax: _softmax,
@@ -130,5 +136,4 @@ _ARGUMENTS = {
 _DEFAULTS = {  # arguments that must have these values
     nn.MaxPool2d: {"return_indices": False},
     nn.Embedding: {"max_norm": None},
-    nn.LSTM: {"proj_size": 0},
 }

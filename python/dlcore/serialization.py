@@ -147,7 +147,7 @@ def load(f, map_location=None, *, weights_only: bool = True, mmap: bool | None =
         weights_only: accepted; nothing but data is ever read.
         mmap: whether the tensors lie in the file's mapping into memory. Then they are read when they are used, and
             writing to them does not change the file. The file may be replaced, as `save` does, or removed, but not cut
-            short. Default: None, for a path to an ordinary file.
+            short or written into: that ends the process. Default: None, for files of 16 MiB and more.
 
     Raises:
         ValueError: if the file is cut short, or is not what a safetensors file has to be, saying in which way.
@@ -166,12 +166,12 @@ def load(f, map_location=None, *, weights_only: bool = True, mmap: bool | None =
     if not path.endswith(_shards.SUFFIX) and not os.path.exists(path) and os.path.exists(path + _shards.SUFFIX):
         path += _shards.SUFFIX
     if path.endswith(_shards.SUFFIX):
-        return _read(path, map_location, _shards.read, path, mmap is not False)
+        return _read(path, map_location, _shards.read, path, mmap)
     with open(path, "rb") as file:
         if not os.path.isfile(path):  # a pipe, a device
             content = file.read()
             return _read(path, map_location, format.read, io.BytesIO(content), len(content), False)
-        return _read(path, map_location, format.read, file, os.fstat(file.fileno()).st_size, mmap is not False)
+        return _read(path, map_location, format.read, file, os.fstat(file.fileno()).st_size, mmap)
 
 
 def _read(source, map_location, read: Callable, *arguments):

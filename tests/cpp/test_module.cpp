@@ -126,11 +126,43 @@ TEST(Module, WrongArgumentsAreNamed) {
            {"GRU: hidden_size is too large", [] { nn::GRU(1, INT64_MAX); }},
            {"Sequential: index 0 is out of range of 0", [] { nn::Sequential()[0]; }},
            {"no forward", [] { nn::Module()(ones({1})); }},
+           {"padding must be numbers, \"valid\" or \"same\", but got \"full\"",
+            [] { nn::Conv2d(1, 1, 2, {.padding = "full"}); }},
+           {"padding \"same\" needs stride 1", [] { nn::Conv2d(1, 1, 2, {.stride = {1, 2}, .padding = "same"}); }},
+           {"LSTM: proj_size must be from 0 to below hidden_size = 3, but got 3",
+            [] { nn::LSTM(1, 3, {.proj_size = 3}); }},
+           {"GRU: only an LSTM has a proj_size", [] { nn::GRU(1, 3, {.proj_size = 2}); }},
            {"SGD: nesterov needs a momentum", [] { SGD({ones({1})}, 0.1, {.nesterov = true}); }},
            {"Optimizer: got an empty list", [] { Adam({}); }},
            {"Adam: beta1 and beta2", [] { Adam({ones({1})}, 0.1, {.beta1 = 1}); }},
        })
     EXPECT_NE(message_of(f).find(message), std::string::npos) << message << " / " << message_of(f);
+}
+
+TEST(Module, PaddingThatKeepsTheSize) {
+  const Tensor x = randn({2, 3, 5, 6});
+  nn::Conv2d same_size(3, 4, {2, 3}, {.padding = "same", .dilation = 2}), none(3, 4, {2, 3}, {.padding = "valid"});
+  // 2 rows to add: one above and one below; 4 columns.
+  EXPECT_TRUE(same(same_size(x), conv2d(x, same_size.weight, same_size.bias, {1}, IntSpan{1, 2}, {2})));
+  EXPECT_TRUE(same(none(x), conv2d(x, none.weight, none.bias)));
+  nn::Conv2d odd(3, 4, 2, {.padding = "same"});  // one row below, one column to the right
+  const Tensor wide = zeros({2, 3, 6, 7});
+  copy_(narrow(narrow(wide, 2, 0, 5), 3, 0, 6), x);
+  EXPECT_TRUE(same(odd(x), conv2d(wide, odd.weight, odd.bias)));
+}
+
+TEST(Module, ProjectedLstm) {
+  nn::LSTM lstm(3, 5, {.num_layers = 2, .batch_first = true, .bidirectional = true, .proj_size = 2});
+  std::string shapes;
+  for (const auto& [name, t] : lstm.named_parameters())
+    if (t.dim() == 2 && !name.ends_with("_reverse"))
+      shapes += name + " " + std::to_string(t.size(0)) + "x" + std::to_string(t.size(1)) + " ";
+  EXPECT_EQ(shapes,
+            "weight_ih_l0 20x3 weight_hh_l0 20x2 weight_hr_l0 2x5 weight_ih_l1 20x4 weight_hh_l1 20x2 "
+            "weight_hr_l1 2x5 ");
+  const auto [y, h, c] = lstm.run(randn({4, 7, 3}));
+  EXPECT_TRUE(y.sizes() == (IntSpan{4, 7, 4}) && h.sizes() == (IntSpan{4, 4, 2}) && c.sizes() == (IntSpan{4, 4, 5}));
+  EXPECT_TRUE(same(select(narrow(y, 2, 0, 2), 1, 6), select(h, 0, 2)));  // the last h of the last layer, forward
 }
 
 TEST(Module, InitialValues) {
@@ -149,7 +181,8 @@ TEST(Module, InitialValues) {
 TEST(Program, EveryLayerComesBack) {
   const File file;
   nn::Sequential net;
-  net.add<nn::Conv2d>(2, 4, nn::Pair(3, 2), nn::Conv2dOptions{.stride = {1, 2}, .padding = 1, .groups = 2})
+  net.add<nn::Conv2d>(2, 2, nn::Pair(2, 3), nn::Conv2dOptions{.padding = "same", .dilation = {3, 1}})
+      .add<nn::Conv2d>(2, 4, nn::Pair(3, 2), nn::Conv2dOptions{.stride = {1, 2}, .padding = {1, 1}, .groups = 2})
       .add<nn::BatchNorm2d>(4, nn::BatchNormOptions{.eps = 1e-3, .affine = false})
       .add<nn::ReLU>()
       .add<nn::MaxPool2d>(2, nn::MaxPool2dOptions{.ceil_mode = true})
@@ -160,6 +193,7 @@ TEST(Program, EveryLayerComesBack) {
       .add<nn::GELU>("tanh")
       .add<nn::LSTM>(2, 3, nn::RecurrentOptions{.batch_first = true, .bidirectional = true})
       .add<nn::GRU>(6, 5, nn::RecurrentOptions{.num_layers = 2, .bias = false})
+      .add<nn::LSTM>(5, 6, nn::RecurrentOptions{.num_layers = 2, .proj_size = 5})
       .add<nn::Tanh>();
   auto inner = std::make_unique<nn::Sequential>();
   inner->add<nn::Linear>(5, 3, false).add<nn::Sigmoid>().add<nn::Softmax>(-1);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -121,6 +122,13 @@ TEST(Json, NestsAsDeepAsItSays) {
   EXPECT_NO_THROW(parse_json("[" + nested(63) + "," + nested(63) + "]"));  // depth, not their number
 }
 
+TEST(Json, HoldsAsManyValuesAsItSays) {
+  std::string text = "[";  // the array is a value, too
+  for (int i = 1; i < 1 << 22; ++i) text += i > 1 ? ",1" : "1";
+  EXPECT_EQ(parse_json(text + "]").items.size(), (1u << 22) - 1);
+  EXPECT_THROW(parse_json(text + ",1]"), ValueError);
+}
+
 // ---- safetensors
 
 std::string file_of(const std::string& header, const std::string& data = "") {
@@ -175,7 +183,7 @@ TEST(Safetensors, TensorsLieInTheFileUntilTheyAreWritten) {
   const std::string path = folder / "a";
   save_safetensors(path, {{"x", ones({4})}, {"y", zeros({4})}});
   const std::string before = content_of(path);
-  TensorMap tensors = load_safetensors(path);
+  TensorMap tensors = load_safetensors(path, nullptr, /*mmap=*/true);
   const uint64_t offset =
       reinterpret_cast<uintptr_t>(tensors["y"].raw_data()) - reinterpret_cast<uintptr_t>(tensors["x"].raw_data());
   EXPECT_EQ(offset, 16u);  // one mapping, not two copies
@@ -187,6 +195,30 @@ TEST(Safetensors, TensorsLieInTheFileUntilTheyAreWritten) {
   save_safetensors(path, {{"x", x}});  // over the file that x lies in
   EXPECT_EQ(sum(load_safetensors(path)["x"]).item().to_double(), 12);
   EXPECT_EQ(sum(x).item().to_double(), 12);
+}
+
+TEST(Safetensors, WhatIsReadDoesNotDependOnTheFile) {
+  const Folder folder;
+  const std::string path = folder / "a";
+  const auto mapped = [&] {
+    std::ifstream maps("/proc/self/maps");
+    return std::string(std::istreambuf_iterator<char>(maps), {}).find(path) != std::string::npos;
+  };
+  for (const int64_t size : {8, 16 << 20}) {  // bytes; the file is a little larger
+    save_safetensors(path, {{"x", ones({size / 4})}});
+    for (const std::optional<bool> mmap : {std::optional<bool>(), std::optional(false), std::optional(true)}) {
+      const TensorMap tensors = load_safetensors(path, nullptr, mmap);
+      if (fs::exists("/proc/self/maps")) EXPECT_EQ(mapped(), mmap.value_or(size > 8)) << size;
+    }
+    TensorMap tensors = load_safetensors(path, nullptr, false);
+    fs::resize_file(path, 0);
+    EXPECT_EQ(sum(tensors["x"]).item().to_double(), static_cast<double>(size / 4));
+  }
+  save_safetensors(folder / "1", {{"x", ones({4})}});
+  write(folder / "a.index.json", R"({"weight_map":{"x":"1"}})");
+  const TensorMap sharded = load_safetensors(folder / "a.index.json");
+  write(folder / "1", "");
+  EXPECT_EQ(sum(sharded.at("x")).item().to_double(), 4);
 }
 
 TEST(Safetensors, UnalignedTensorsAreCopied) {
@@ -251,6 +283,12 @@ TEST(Safetensors, NamesWhatIsWrong) {
   write(folder / "cut", file_of("{" + good + "}", "1"));
   EXPECT_NE(message_of([&] { load_safetensors(folder / "cut"); }).find("cut is not a complete safetensors file: "),
             std::string::npos);
+  // A header may have 100 MB; the file is mostly a hole.
+  write(folder / "long", std::string("\x01\xe1\xf5\x05\0\0\0\0{}", 10));
+  fs::resize_file(folder / "long", 200'000'000);
+  EXPECT_NE(
+      message_of([&] { load_safetensors(folder / "long"); }).find("header's length is 100000001; at most 100000000"),
+      std::string::npos);
   write(folder / "empty", "");
   EXPECT_THROW(load_safetensors(folder / "empty"), ValueError);
   EXPECT_THROW(load_safetensors(folder / "nothing"), RuntimeError);
@@ -356,6 +394,50 @@ TEST(Safetensors, AFailedWriteLeavesTheOldFile) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path), {}), 2);  // nothing temporary is left
   EXPECT_THROW(save_safetensors(folder / "missing/a", {}), RuntimeError);
   EXPECT_THROW(save_safetensors(folder.path, {}), RuntimeError);
+}
+
+// Killed at 200 moments while it saves one checkpoint after another, a process leaves the last or the next.
+TEST(Safetensors, AKilledProcessLosesNothing) {
+  const Folder folder;
+  const std::string path = folder / "checkpoint";
+  const auto save = [&](int64_t step) {
+    save_safetensors(path, {{"a", full({3000}, step)}, {"b", full({500}, static_cast<double>(step))}},
+                     {{"step", std::to_string(step)}});
+  };
+  save(0);
+  std::mt19937 random(0);
+  int64_t done = 0;
+  int rounds_that_saved = 0;
+  for (int round = 0; round < 200; ++round) {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      for (int64_t step = done + 1;; ++step) {
+        save(step);
+        if (::write(ends[1], &step, sizeof step) != sizeof step) ::_exit(1);
+      }
+    }
+    ::close(ends[1]);
+    ::usleep(std::uniform_int_distribution<useconds_t>(0, 10'000)(random));
+    ASSERT_EQ(::kill(child, SIGKILL), 0);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    int64_t confirmed = done, said = 0;
+    while (::read(ends[0], &said, sizeof said) == sizeof said) confirmed = said;
+    ::close(ends[0]);
+    Metadata metadata;
+    const TensorMap state = load_safetensors(path, &metadata);
+    const int64_t step = std::stoll(metadata["step"]);
+    EXPECT_TRUE(confirmed <= step && step <= confirmed + 1) << confirmed << " " << step;
+    EXPECT_TRUE(all(eq(state.at("a"), number(step))).item().to_bool());
+    EXPECT_TRUE(all(eq(state.at("b"), number(step))).item().to_bool());
+    rounds_that_saved += step > done;
+    done = step;
+  }
+  EXPECT_GE(rounds_that_saved, 5);                                       // the kills came while it was at work
+  EXPECT_GT(std::distance(fs::directory_iterator(folder.path), {}), 1);  // and in the middle of a file
 }
 
 }  // namespace

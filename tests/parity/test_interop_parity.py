@@ -49,6 +49,7 @@ def each(lib):
     yield encoder, (steps,)
     yield n.TransformerEncoder(encoder, 2, n.LayerNorm(8), enable_nested_tensor=False), (steps,)
     yield n.TransformerDecoderLayer(8, 2, 16), (steps, steps)
+    yield n.Transformer(8, 2, 1, 2, 16, 0.0, "gelu", batch_first=True), (steps, steps)
     yield n.Sequential(n.Conv2d(4, 2, 3), n.Sequential(n.ReLU(), n.Flatten()), n.Linear(50, 3)), (image,)
 
 
@@ -102,6 +103,22 @@ def test_state_moves_with_its_kind():
     twin(dlcore.ones(2, 3, dtype=dlcore.float64)).sum().backward()
     half = to_torch(twin.bfloat16())
     assert half[0].weight.dtype == torch.bfloat16 and half[1].num_batches_tracked.dtype == torch.int64
+
+
+def test_containers_of_parameters():
+    p = torch.nn.Parameter(torch.rand(2, 3))
+    frozen = torch.nn.Parameter(torch.rand(2), requires_grad=False)
+    moved = from_torch(torch.nn.ParameterList([p, frozen]))
+    assert (
+        isinstance(moved, nn.ParameterList) and moved[0].tolist() == p.tolist() and isinstance(moved[0], nn.Parameter)
+    )
+    assert [each.requires_grad for each in moved] == [True, False]
+    named = to_torch(nn.ParameterDict({"a": nn.Parameter(dlcore.ones(2)), "b": nn.Parameter(dlcore.zeros(1))}))
+    assert {key: value.tolist() for key, value in named.items()} == {"a": [1, 1], "b": [0]}
+    assert isinstance(named["a"], torch.nn.Parameter)
+    with torch.no_grad():
+        p.zero_()
+    assert moved[0].abs().sum() > 0  # a copy
 
 
 def test_a_module_twice_stays_one():

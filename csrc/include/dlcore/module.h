@@ -84,9 +84,10 @@ class DLCORE_API Sequential : public Module {
   std::string description() const override;
 
   // A file that holds the layers as well as their weights; load gives a module in eval mode, also of what Python's
-  // dlcore.export wrote. Its weights lie in the mapping of the file. ValueError if the file is no such one.
+  // dlcore.export wrote. ValueError if the file is no such one. With mmap the weights lie in the file's mapping into
+  // memory, which processes share, but which depends on the file (dlcore/serialize.h); otherwise they are read.
   void save(const std::string& path) const;
-  static std::unique_ptr<Sequential> load(const std::string& path);
+  static std::unique_ptr<Sequential> load(const std::string& path, bool mmap = false);
 
  private:
   std::vector<std::unique_ptr<Module>> layers_;
@@ -112,8 +113,23 @@ class DLCORE_API Linear : public Module {
   const Tensor weight, bias;  // (out, in), (out)
 };
 
+// Zeros on both sides of each axis; "valid" for none, "same" for an output of the input's size (with stride 1), where
+// an odd one goes below or to the right.
+struct Padding {
+  Pair zeros;
+  bool same = false;
+  Padding(Pair zeros) : zeros(zeros) {}
+  Padding(int64_t both) : zeros(both) {}
+  Padding(int64_t height, int64_t width) : zeros(height, width) {}
+  DLCORE_API Padding(const std::string& mode);  // ValueError for another mode
+  template <size_t N>
+  Padding(const char (&mode)[N]) : Padding(std::string(mode)) {}
+};
+
 struct Conv2dOptions {
-  Pair stride = 1, padding = 0, dilation = 1;
+  Pair stride = 1;
+  Padding padding = 0;
+  Pair dilation = 1;
   int64_t groups = 1;
   bool bias = true;
 };
@@ -279,10 +295,12 @@ struct RecurrentOptions {
   bool bias = true, batch_first = false;
   double dropout = 0;  // between layers
   bool bidirectional = false;
+  int64_t proj_size = 0;  // of an LSTM: h is W_hr h, of this size below hidden_size; 0 for none
 };
 // Layers on top of each other (dlcore/ops/rnn.h): (steps, batch, input_size), or (batch, steps, input_size) with
-// batch_first, to (steps, batch, directions * hidden_size). Parameters weight_ih_l0, weight_hh_l0, bias_ih_l0, ... from
-// U(-k, k), k = 1 / sqrt(hidden_size).
+// batch_first, to (steps, batch, directions * out), where out is hidden_size, or proj_size where there is one.
+// Parameters weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, weight_hr_l0, ... from U(-k, k), k = 1 /
+// sqrt(hidden_size).
 class DLCORE_API Recurrent : public Module {
  public:
   std::string description() const override;
@@ -302,7 +320,8 @@ class DLCORE_API LSTM : public Recurrent {
  public:
   LSTM(int64_t input_size, int64_t hidden_size, const RecurrentOptions& options = {})
       : Recurrent("LSTM", 4, input_size, hidden_size, options) {}
-  // y, and the states h and c after the last step, (layers * directions, batch, hidden_size), to begin with next time.
+  // y, and the states after the last step, to begin with next time: h (layers * directions, batch, out) and c (layers *
+  // directions, batch, hidden_size).
   std::tuple<Tensor, Tensor, Tensor> run(const Tensor& input, const TensorList& states = {});
   Tensor forward(const Tensor& input) override { return std::get<0>(run(input)); }
 };

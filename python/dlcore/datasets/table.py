@@ -6,6 +6,7 @@ import codecs
 import csv
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .. import _core
@@ -13,6 +14,7 @@ from .._core import Tensor
 
 Column = Tensor | list  # (N) floating point, NaN where missing; or strings, None where missing
 
+FEW = 0.1  # of the fields of a column: whoever reads it probably meant numbers
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "?")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
@@ -105,7 +107,7 @@ def read_csv(
     stands for ". Empty lines are left out; blanks around a field are, too.
 
     A column is of numbers (a float64 tensor) where every field that is not missing is one, and some field is; else it
-    is of categories (a list of strings).
+    is of categories (a list of strings), with a warning where fewer than a tenth of the fields are no numbers.
 
     Args:
         path: the file.
@@ -159,13 +161,21 @@ def read_csv(
     for name, column in zip(names, fields):
         values = [None if field in missing else field for field in column]
         numbers = None if name in categorical else _numbers(values, name in numeric)
-        if numbers is None and name in numeric:
-            row = next(i for i, value in enumerate(values) if value is not None and not _is_number(value))
-            raise ValueError(
-                f"read_csv: {path}, row {row + 1} (line {lines[row]}), column {name!r}: must be a number, but got "
-                f"{values[row][:60]!r}"
-            )
         columns[name] = values if numbers is None else numbers
+        if numbers is not None or name in categorical:
+            continue
+        there = [(row, value) for row, value in enumerate(values) if value is not None]
+        others = [(row, value) for row, value in there if not _is_number(value)]
+        if name in numeric or 0 < len(others) < FEW * len(there):
+            row, value = others[0]
+            where = f"read_csv: {path}, row {row + 1} (line {lines[row]}), column {name!r}"
+            if name in numeric:
+                raise ValueError(f"{where}: must be a number, but got {value[:60]!r}")
+            warnings.warn(
+                f"{where}: {value[:60]!r} makes it a column of categories, though nearly all are numbers; say by "
+                "numeric, categorical or missing what it is",
+                stacklevel=2,
+            )
     return Table(columns)
 
 

@@ -103,7 +103,16 @@ class _Move:
             for name, child in children.items():
                 result.add_module(name, child)
             return result
+        if kind.__name__ == "ParameterList":
+            return twin([self.parameter(value) for value in module])
+        if kind.__name__ == "ParameterDict":
+            return twin([(key, self.parameter(value)) for key, value in module.items()])
         return twin(**self.arguments(module, twin, where))
+
+    def parameter(self, value):
+        """The twin of what a ParameterList holds: a copy."""
+        copy = self.argument(value, "")
+        return self.target.nn.Parameter(copy) if isinstance(value, self.source.nn.Parameter) else copy
 
     def arguments(self, module, twin, where: str) -> dict:
         """The arguments of the constructor that made a module, out of its attributes."""
@@ -216,6 +225,13 @@ _ARGUMENTS = {
         "num_layers": m.num_layers,
         "norm": m.norm,
         "enable_nested_tensor": m.enable_nested_tensor,
+    },
+    "Transformer": lambda m: {
+        "d_model": m.d_model,
+        "nhead": m.nhead,
+        "custom_encoder": m.encoder,
+        "custom_decoder": m.decoder,
+        "batch_first": m.batch_first,
     },
     "TransformerDecoder": lambda m: {"decoder_layer": m.layers[0], "num_layers": m.num_layers, "norm": m.norm},
 }

@@ -129,8 +129,8 @@ class Conv1d(_Convolution):
         in_channels, out_channels: channels of the input and the output.
         kernel_size: the window, a number.
         stride: the step, a number. Default: 1.
-        padding: what is added on both sides, a number; "valid" for none, "same" for an output of
-            for an output of the input's size (with stride 1). Default: 0.
+        padding: what is added on both sides, a number; "valid" for none, "same" for an output of the input's size
+            (with stride 1). Default: 0.
         dilation: the step between the elements of the window, a number. Default: 1.
         groups: how many groups the channels fall into, each convolved by itself. Default: 1.
         bias: whether to add b. Default: True.

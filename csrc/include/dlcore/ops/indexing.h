@@ -92,7 +92,7 @@ DLCORE_API Tensor masked_scatter_(const Tensor& x, const Tensor& mask, const Ten
 // Coordinates of the elements that are not zero, (count, x.dim()); nonzero_tuple gives one tensor a dimension.
 DLCORE_API Tensor nonzero(const Tensor& x);
 DLCORE_API TensorList nonzero_tuple(const Tensor& x);
-DLCORE_API Tensor argwhere(const Tensor& x);
+DLCORE_API Tensor argwhere(const Tensor& x);  // the same as nonzero
 
 // ---- order (ops/sort.cpp): NaN is larger than every number
 
@@ -100,7 +100,7 @@ DLCORE_API Tensor argwhere(const Tensor& x);
 DLCORE_API std::tuple<Tensor, Tensor> sort(const Tensor& x, int64_t dim = -1, bool descending = false,
                                            bool stable = true);
 DLCORE_API Tensor argsort(const Tensor& x, int64_t dim = -1, bool descending = false, bool stable = true);
-DLCORE_API Tensor msort(const Tensor& x);
+DLCORE_API Tensor msort(const Tensor& x);  // sorted along the first dimension
 DLCORE_API std::tuple<Tensor, Tensor> topk(const Tensor& x, int64_t k, int64_t dim = -1, bool largest = true,
                                            bool sorted = true);
 // The k-th smallest along dim, k from 1.

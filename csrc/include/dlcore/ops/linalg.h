@@ -36,11 +36,11 @@ DLCORE_API Tensor einsum(const std::string& equation, const TensorList& operands
 DLCORE_API Tensor tensordot(const Tensor& a, const Tensor& b, int64_t dims = 2);
 DLCORE_API Tensor tensordot(const Tensor& a, const Tensor& b, IntSpan dims_a, IntSpan dims_b);
 DLCORE_API Tensor kron(const Tensor& a, const Tensor& b);
-DLCORE_API Tensor trace(const Tensor& x);
-DLCORE_API Tensor chain_matmul(const TensorList& matrices);
+DLCORE_API Tensor trace(const Tensor& x);                    // the sum of the diagonal of a matrix
+DLCORE_API Tensor chain_matmul(const TensorList& matrices);  // the product of matrices, in the order of the least work
 // The vector product; no dim: the first dimension of size 3.
 DLCORE_API Tensor cross(const Tensor& a, const Tensor& b, std::optional<int64_t> dim = {});
-DLCORE_API Tensor vecdot(const Tensor& a, const Tensor& b, int64_t dim = -1);
+DLCORE_API Tensor vecdot(const Tensor& a, const Tensor& b, int64_t dim = -1);  // sum a b along dim
 
 // y[..., i, j] = |a[..., i, :] - b[..., j, :]|_p: a (..., m, k), b (..., n, k) -> (..., m, n). For p = 2 the default
 // mode multiplies matrices where one of them has more than 25 rows; "use_mm_for_euclid_dist" always, and

@@ -21,17 +21,17 @@ DLCORE_API Tensor nansum(const Tensor& x, DimList dim = {}, bool keepdim = false
                          OptionalDType dtype = {});  // NaN counts 0
 // sum / number of elements; floating point only
 DLCORE_API Tensor mean(const Tensor& x, DimList dim = {}, bool keepdim = false, OptionalDType dtype = {});
-DLCORE_API Tensor prod(const Tensor& x, Dim dim = {}, bool keepdim = false, OptionalDType dtype = {});
-DLCORE_API Tensor count_nonzero(const Tensor& x, DimList dim = {});
+DLCORE_API Tensor prod(const Tensor& x, Dim dim = {}, bool keepdim = false, OptionalDType dtype = {});  // the product
+DLCORE_API Tensor count_nonzero(const Tensor& x, DimList dim = {});  // how many elements are not 0
 
 // ---- order: NaN is larger and smaller than any number. Over no elements there is none: an error.
 
 // The gradient is shared evenly by equals.
 DLCORE_API Tensor amax(const Tensor& x, DimList dim = {}, bool keepdim = false);
 DLCORE_API Tensor amin(const Tensor& x, DimList dim = {}, bool keepdim = false);
-DLCORE_API std::tuple<Tensor, Tensor> aminmax(const Tensor& x, Dim dim = {}, bool keepdim = false);
-DLCORE_API Tensor max_all(const Tensor& x);
-DLCORE_API Tensor min_all(const Tensor& x);
+DLCORE_API std::tuple<Tensor, Tensor> aminmax(const Tensor& x, Dim dim = {}, bool keepdim = false);  // amin and amax
+DLCORE_API Tensor max_all(const Tensor& x);  // the largest element
+DLCORE_API Tensor min_all(const Tensor& x);  // the smallest element
 // (values, indices); the first of equals, which gets the whole gradient.
 DLCORE_API std::tuple<Tensor, Tensor> max_dim(const Tensor& x, int64_t dim, bool keepdim = false);
 DLCORE_API std::tuple<Tensor, Tensor> min_dim(const Tensor& x, int64_t dim, bool keepdim = false);
@@ -44,8 +44,8 @@ DLCORE_API std::tuple<Tensor, Tensor> median_dim(const Tensor& x, int64_t dim, b
 
 // ---- truth: bool, but uint8 for uint8. Here an empty list of dims reduces nothing.
 
-DLCORE_API Tensor all(const Tensor& x, DimList dim = {}, bool keepdim = false);
-DLCORE_API Tensor any(const Tensor& x, DimList dim = {}, bool keepdim = false);
+DLCORE_API Tensor all(const Tensor& x, DimList dim = {}, bool keepdim = false);  // whether all elements are not 0
+DLCORE_API Tensor any(const Tensor& x, DimList dim = {}, bool keepdim = false);  // whether an element is not 0
 
 // ---- statistics (ops/statistics.cpp)
 
@@ -71,14 +71,14 @@ DLCORE_API Tensor bincount(const Tensor& x, const Tensor& weights = {}, int64_t 
 DLCORE_API Tensor logsumexp(const Tensor& x, IntSpan dim, bool keepdim = false);
 // exp(x) / sum exp(x)
 DLCORE_API Tensor softmax(const Tensor& x, int64_t dim, OptionalDType dtype = {});
-DLCORE_API Tensor log_softmax(const Tensor& x, int64_t dim, OptionalDType dtype = {});
-DLCORE_API Tensor softmin(const Tensor& x, int64_t dim, OptionalDType dtype = {});  // softmax(-x)
+DLCORE_API Tensor log_softmax(const Tensor& x, int64_t dim, OptionalDType dtype = {});  // log(softmax(x))
+DLCORE_API Tensor softmin(const Tensor& x, int64_t dim, OptionalDType dtype = {});      // softmax(-x)
 
 // ---- running results along a dimension (ops/scan.cpp); integers and bool give int64
 
-DLCORE_API Tensor cumsum(const Tensor& x, int64_t dim, OptionalDType dtype = {});
-DLCORE_API Tensor cumprod(const Tensor& x, int64_t dim, OptionalDType dtype = {});
-DLCORE_API Tensor logcumsumexp(const Tensor& x, int64_t dim);
+DLCORE_API Tensor cumsum(const Tensor& x, int64_t dim, OptionalDType dtype = {});   // y_i = x_0 + ... + x_i
+DLCORE_API Tensor cumprod(const Tensor& x, int64_t dim, OptionalDType dtype = {});  // y_i = x_0 ... x_i
+DLCORE_API Tensor logcumsumexp(const Tensor& x, int64_t dim);                       // log(cumsum(exp(x)))
 // (values, indices); the last of equals
 DLCORE_API std::tuple<Tensor, Tensor> cummax(const Tensor& x, int64_t dim);
 DLCORE_API std::tuple<Tensor, Tensor> cummin(const Tensor& x, int64_t dim);

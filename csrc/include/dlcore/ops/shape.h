@@ -15,17 +15,17 @@ DLCORE_API Tensor reshape(const Tensor& x, IntSpan sizes);
 DLCORE_API Tensor view_dtype(const Tensor& x, DType dtype);
 DLCORE_API Tensor flatten(const Tensor& x, int64_t start_dim = 0, int64_t end_dim = -1);
 DLCORE_API Tensor unflatten(const Tensor& x, int64_t dim, IntSpan sizes);
-DLCORE_API Tensor ravel(const Tensor& x);
+DLCORE_API Tensor ravel(const Tensor& x);  // x in one dimension
 
 // Drops dimensions of size 1: all, or those named.
 DLCORE_API Tensor squeeze(const Tensor& x, std::optional<IntSpan> dim = {});
-DLCORE_API Tensor unsqueeze(const Tensor& x, int64_t dim);
+DLCORE_API Tensor unsqueeze(const Tensor& x, int64_t dim);  // a dimension of size 1 more, at dim
 
-DLCORE_API Tensor permute(const Tensor& x, IntSpan dims);
-DLCORE_API Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1);
-DLCORE_API Tensor t(const Tensor& x);        // at most two dimensions
-DLCORE_API Tensor numpy_t(const Tensor& x);  // all dimensions reversed: x.T
-DLCORE_API Tensor mT(const Tensor& x);       // the last two swapped
+DLCORE_API Tensor permute(const Tensor& x, IntSpan dims);                  // dimension i of the result is dims[i] of x
+DLCORE_API Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1);  // two dimensions change places
+DLCORE_API Tensor t(const Tensor& x);                                      // at most two dimensions
+DLCORE_API Tensor numpy_t(const Tensor& x);                                // all dimensions reversed: x.T
+DLCORE_API Tensor mT(const Tensor& x);                                     // the last two swapped
 DLCORE_API Tensor movedim(const Tensor& x, IntSpan source, IntSpan destination);
 
 DLCORE_API Tensor matrix_t(const Tensor& x);  // a matrix transposed, and only a matrix: x.H
@@ -42,7 +42,7 @@ DLCORE_API Tensor select(const Tensor& x, int64_t dim, int64_t index);
 DLCORE_API Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end,
                         int64_t step = 1);
 DLCORE_API Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length);
-DLCORE_API TensorList unbind(const Tensor& x, int64_t dim = 0);
+DLCORE_API TensorList unbind(const Tensor& x, int64_t dim = 0);               // x[0], x[1], ... along dim
 DLCORE_API TensorList split(const Tensor& x, int64_t size, int64_t dim = 0);  // the last may be smaller
 DLCORE_API TensorList split_with_sizes(const Tensor& x, IntSpan sizes, int64_t dim = 0);
 DLCORE_API TensorList chunk(const Tensor& x, int64_t chunks, int64_t dim = 0);
@@ -63,9 +63,9 @@ DLCORE_API Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t ste
 // Any geometry inside x's memory, in elements.
 DLCORE_API Tensor as_strided(const Tensor& x, IntSpan sizes, IntSpan strides, std::optional<int64_t> offset = {});
 
-DLCORE_API Tensor atleast_1d(const Tensor& x);
-DLCORE_API Tensor atleast_2d(const Tensor& x);
-DLCORE_API Tensor atleast_3d(const Tensor& x);
+DLCORE_API Tensor atleast_1d(const Tensor& x);  // one dimension where there is none
+DLCORE_API Tensor atleast_2d(const Tensor& x);  // dimensions of size 1 in front, up to two
+DLCORE_API Tensor atleast_3d(const Tensor& x);  // (1, n, 1) of (n), (m, n, 1) of (m, n)
 
 // ---- joining (ops/join.cpp)
 
@@ -99,9 +99,9 @@ DLCORE_API Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std:
 // 0 repeats[0] times, 1 repeats[1] times, ...
 DLCORE_API Tensor repeat_interleave(const Tensor& repeats, std::optional<int64_t> output_size = {});
 
-DLCORE_API Tensor flip(const Tensor& x, IntSpan dims);
-DLCORE_API Tensor fliplr(const Tensor& x);
-DLCORE_API Tensor flipud(const Tensor& x);
+DLCORE_API Tensor flip(const Tensor& x, IntSpan dims);  // the order along these dimensions reversed
+DLCORE_API Tensor fliplr(const Tensor& x);              // flip along the second dimension
+DLCORE_API Tensor flipud(const Tensor& x);              // flip along the first dimension
 // y[(i + shift) mod n] = x[i]; without dims the flattened tensor is rolled.
 DLCORE_API Tensor roll(const Tensor& x, IntSpan shifts, IntSpan dims = {});
 // k quarter turns from dims[0] towards dims[1].
