@@ -208,7 +208,9 @@ TEST(Safetensors, WhatIsReadDoesNotDependOnTheFile) {
     save_safetensors(path, {{"x", ones({size / 4})}});
     for (const std::optional<bool> mmap : {std::optional<bool>(), std::optional(false), std::optional(true)}) {
       const TensorMap tensors = load_safetensors(path, nullptr, mmap);
-      if (fs::exists("/proc/self/maps")) EXPECT_EQ(mapped(), mmap.value_or(size > 8)) << size;
+      if (fs::exists("/proc/self/maps")) {
+        EXPECT_EQ(mapped(), mmap.value_or(size > 8)) << size;
+      }
     }
     TensorMap tensors = load_safetensors(path, nullptr, false);
     fs::resize_file(path, 0);

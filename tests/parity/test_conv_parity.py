@@ -141,3 +141,22 @@ def test_layers(rng, spatial, transposed):
         # sums of fewer than 51 4^3 (outputs) or 3 27^3 (weights) products of normal numbers
         tolerance = 8 * 2.0**-52 * (3 * 27**3) ** 0.5 * max(1, np.abs(want).max(initial=0))
         assert np.abs(got - want).max(initial=0) <= tolerance
+
+
+@pytest.mark.parametrize("channels, size, window", [(256, 14, 3), (512, 7, 3), (2048, 7, 1)])
+def test_long_sums_are_as_accurate(channels, size, window):
+    """The largest error of the direct sums against float64 is at most twice PyTorch's."""
+    rng = np.random.default_rng(channels)
+    x = rng.standard_normal((2, channels, size, size))
+    w = rng.standard_normal((256, channels, window, window)) / window / np.sqrt(channels)
+    cotangent = rng.standard_normal((2, 256, size, size))
+
+    def results(d, dtype):
+        tensors = [d.tensor(a.astype("float32")).to(getattr(d, dtype)).requires_grad_() for a in (x, w)]
+        return run(d, "conv2d", tensors, (1, window // 2), lambda y: cotangent.astype("float32").astype(dtype))
+
+    exact, theirs = results(torch, "float64"), results(torch, "float32")
+    with dlcore.backends.conv.winograd(False):
+        mine = results(dlcore, "float32")
+    for name, m, t, e in zip(("y", "dx", "dw"), mine, theirs, exact):
+        assert np.abs(m - e).max() <= 2 * np.abs(t - e).max(), name
