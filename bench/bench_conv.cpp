@@ -34,7 +34,7 @@ const Shape kShapes[] = {
 std::string path(const Shape& s) {
   const std::string text =
       explain_conv2d(empty({s.batch, s.in, s.size, s.size}), empty({s.out, s.in / s.groups, s.kernel, s.kernel}),
-                     {s.stride}, {s.padding}, {1}, s.groups);
+                     {s.stride}, IntSpan{s.padding}, {1}, s.groups);
   const size_t from = text.find("forward: ") + 9;
   return text.substr(from, text.find('\n', from) - from);
 }
