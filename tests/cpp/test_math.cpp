@@ -58,7 +58,7 @@ const Function functions[] = {
     {"atan", ElementwiseOp::Atan, std::atan, -5, 5, 2.2, 2.2},
     {"sinh", ElementwiseOp::Sinh, std::sinh, -92, 92, 3, 3},
     {"cosh", ElementwiseOp::Cosh, std::cosh, -92, 92, 2, 2},
-    {"tanh", ElementwiseOp::Tanh, std::tanh, -10, 10, 2.5, 2.5},
+    {"tanh", ElementwiseOp::Tanh, std::tanh, -10, 10, 2, 2},
     {"asinh", ElementwiseOp::Asinh, std::asinh, -10, 10, 3, 3},
     {"acosh", ElementwiseOp::Acosh, std::acosh, 0.9, 10, 3, 3},
     {"atanh", ElementwiseOp::Atanh, std::atanh, -1.01, 1.01, 3, 3},
