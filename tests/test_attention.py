@@ -120,6 +120,17 @@ def test_queries_without_keys():
             np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", [1, 7, 16, 33, 128])
+def test_a_query_with_one_key_has_no_gradient(width, dtype):
+    """dy . v and dy . y are the same number then, and they are added up in the same order."""
+    q, k, v = inputs((3,), 40, 70, 8, width, dtype)
+    y = attention(q, k, v, is_causal=True)  # the first query has one key
+    dy = random_like(y)
+    dq, _, _ = dlcore.autograd.grad(y, (q, k, v), dy)
+    assert (dq[:, 0] == 0).all() and (dq[:, 1:] != 0).any()
+
+
 def test_a_column_of_infinities():
     """A mask (queries, 1) in float: -infinity leaves a query without keys, another number changes nothing."""
     q, k, v = inputs((2,), 100, 90, 8, 8, dtype="float64")

@@ -159,7 +159,7 @@ dlcore_status dlcore_model_load(const char* path, dlcore_model** out) {
     const char* op = "dlcore_model_load";
     auto*& result = given(out, op, "out");
     auto handle = std::make_unique<dlcore_model>();
-    handle->net = nn::Sequential::load(&given(path, op, "path"));
+    handle->net.reset(new nn::Sequential(nn::Sequential::load(&given(path, op, "path"))));
     result = handle.release();
   });
 }

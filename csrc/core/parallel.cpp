@@ -80,6 +80,17 @@ int64_t now_ns() {
 }
 constexpr int64_t kInterruptPeriodNs = 50'000'000;
 
+// Whether the user wants to stop; asked now and then by the thread that the op runs on. When it last asked is kept
+// between loops, because long work may be many short ones.
+bool interrupted() {
+  if (!host_hooks.interrupted) return false;
+  thread_local int64_t last = now_ns();
+  const int64_t now = now_ns();
+  if (now - last <= kInterruptPeriodNs) return false;
+  last = now;
+  return host_hooks.interrupted();
+}
+
 constexpr int kSpins = 4000;  // tens of microseconds: the steps of the other threads are that short
 inline void pause() {
 #if defined(__x86_64__)
@@ -107,15 +118,11 @@ void parallel_chunks(int64_t n, int64_t grain, ChunkFn fn, const void* context) 
   const int64_t chunks = (n + grain - 1) / grain;
   const int threads = static_cast<int>(std::min<int64_t>(num_threads(), chunks));
   if (threads <= 1 || in_parallel || forked.load(std::memory_order_relaxed)) {
-    int64_t last = host_hooks.interrupted && !in_parallel ? now_ns() : 0;
     for (int64_t c = 0; c < chunks; ++c) {
       fn(context, c * grain, std::min(n, (c + 1) * grain));
-      if (last && now_ns() - last > kInterruptPeriodNs) {
-        if (host_hooks.interrupted()) {
-          interrupt_seen = true;
-          return;
-        }
-        last = now_ns();
+      if (!in_parallel && interrupted()) {
+        interrupt_seen = true;
+        return;
       }
     }
     return;
@@ -130,15 +137,11 @@ void parallel_chunks(int64_t n, int64_t grain, ChunkFn fn, const void* context) 
 #pragma omp parallel num_threads(threads)
   {
     in_parallel = true;
-    const bool watcher = omp_get_thread_num() == 0 && host_hooks.interrupted;
-    int64_t last = watcher ? now_ns() : 0;
+    const bool watcher = omp_get_thread_num() == 0;
     for (int64_t c;
          !stop.load(std::memory_order_relaxed) && (c = next.fetch_add(1, std::memory_order_relaxed)) < chunks;) {
       fn(context, c * grain, std::min(n, (c + 1) * grain));
-      if (watcher && now_ns() - last > kInterruptPeriodNs) {
-        if (host_hooks.interrupted()) stop = true;
-        last = now_ns();
-      }
+      if (watcher && interrupted()) stop = true;
     }
     in_parallel = false;
   }
@@ -147,16 +150,10 @@ void parallel_chunks(int64_t n, int64_t grain, ChunkFn fn, const void* context) 
 
 void parallel_step_chunks(int64_t steps, int64_t n, StepFn fn, const void* context) {
   if (interrupt_seen) return;
-  int64_t last = host_hooks.interrupted && !in_parallel ? now_ns() : 0;
-  const auto interrupted = [&] {  // of the calling thread
-    if (!last || now_ns() - last <= kInterruptPeriodNs) return false;
-    last = now_ns();
-    return host_hooks.interrupted();
-  };
   const auto alone = [&] {
     for (int64_t s = 0; s < steps; ++s) {
       fn(context, s, 0, n);
-      if (interrupted()) {
+      if (!in_parallel && interrupted()) {
         interrupt_seen = true;
         return;
       }

@@ -6,8 +6,8 @@
 // Scaled dot product attention. For each plane (one head of one batch), queries i and keys j:
 //
 //   s_ij  = scale q_i . k_j + mask_ij, where the blocks let i attend to j, else -infinity
-//   lse_i = log sum_j exp(s_ij)
-//   p_ij  = exp(s_ij - lse_i)                    0 where query i attends to no key
+//   m_i   = max_j s_ij,  l_i = sum_j exp(s_ij - m_i)
+//   p_ij  = exp(s_ij - m_i) / l_i                0 where query i attends to no key
 //   y_i   = sum_j z_ij p_ij v_j                  z_ij = 0 with probability `dropout`, else 1 / (1 - dropout)
 //
 // and backward, with delta_i = dy_i . y_i:
@@ -58,7 +58,9 @@ struct Attention {
   double scale, dropout;
   uint64_t seed, offset;  // of the dropout: (planes, queries, key blocks, 16) counters of core/philox.h
   AttentionMatrices q, k, v, y;
-  void* lse;  // (planes, queries), which backward needs; forward may leave it out (null)
+  // (planes, queries, 2), which backward needs; forward may leave it out (null): m and 1 / l, or infinity and 0 where
+  // there are no keys. Both, because m + log l in one number carries its rounding into the whole row of p.
+  void* softmax;
   AttentionMask mask;
   AttentionBlocks blocks;
 };

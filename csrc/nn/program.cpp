@@ -180,10 +180,16 @@ void add_layers(Sequential& net, const Json& list) {
 
 // ---- Sequential
 
-Sequential& Sequential::add(std::unique_ptr<Module> module) {
+Sequential::~Sequential() {
+  for (Module* layer : layers_) delete layer;
+}
+
+Sequential& Sequential::own(Module* module) {
   DLCORE_CHECK(module, ValueError, "Sequential: add: there is no module");
+  Layer layer(module);  // until layers_ has it
+  layers_.reserve(layers_.size() + 1);
   register_module(std::to_string(layers_.size()), *module);
-  layers_.push_back(std::move(module));
+  layers_.push_back(layer.release());
   return *this;
 }
 
@@ -194,14 +200,14 @@ Module& Sequential::operator[](int64_t i) const {
 
 Tensor Sequential::forward(const Tensor& input) {
   Tensor x = input;
-  for (const auto& layer : layers_) x = layer->forward(x);
+  for (Module* layer : layers_) x = layer->forward(x);
   return x;
 }
 
 std::string Sequential::description() const {
   std::string text = "{\"type\":\"Sequential\",\"layers\":[";
-  for (const auto& layer : layers_) {
-    if (&layer != layers_.data()) text += ',';
+  for (const Module* layer : layers_) {
+    if (text.back() != '[') text += ',';
     text += layer->description();
   }
   return text + "]}";
@@ -213,7 +219,9 @@ void Sequential::save(const std::string& path) const {
   save_safetensors(path, state_dict(), {{kProgram, "{\"version\":1" + layers}});
 }
 
-std::unique_ptr<Sequential> Sequential::load(const std::string& path, bool mmap) {
+Sequential Sequential::load(const std::string& path, bool mmap) { return Sequential(path, mmap); }
+
+Sequential::Sequential(const std::string& path, bool mmap) : Sequential() {
   Metadata metadata;
   const TensorMap tensors = load_safetensors(path, &metadata, mmap);
   const auto program = metadata.find(kProgram);
@@ -224,14 +232,12 @@ std::unique_ptr<Sequential> Sequential::load(const std::string& path, bool mmap)
     const Json *version = text.find("version"), *layers = text.find("layers");
     DLCORE_CHECK(version && version->integer == 1 && layers && layers->is(Json::Kind::Array), ValueError,
                  "it must have version 1 and a list of layers");
-    auto net = std::make_unique<Sequential>();
     {
       Placeholders without_values;
-      add_layers(*net, *layers);
+      add_layers(*this, *layers);
     }
-    net->load_state_dict(tensors, /*strict=*/true, /*assign=*/true);
-    net->eval();
-    return net;
+    load_state_dict(tensors, /*strict=*/true, /*assign=*/true);
+    eval();
   } catch (const Error& e) {
     fail<ValueError>("load: the program in ", path, " cannot be run: ", e.what());
   }

@@ -91,7 +91,7 @@ struct Arguments {
   std::vector<int64_t> list;
   kernel::Attention a{};
 
-  Arguments(const Problem& p, const Tensor& out, const Tensor& lse)
+  Arguments(const Problem& p, const Tensor& out, const Tensor& softmax)
       : q(p.q, p.q_lead), k(p.k, p.k_lead), v(p.v, p.k_lead), y(out, p.q_lead) {
     a.dtype = p.q.dtype();
     a.planes = static_cast<int64_t>(q.places.size()), a.group = p.group;
@@ -99,7 +99,7 @@ struct Arguments {
     a.scale = p.scale, a.dropout = p.dropout;
     a.seed = p.random.seed, a.offset = p.random.offset;
     a.q = q.get(), a.k = k.get(), a.v = v.get(), a.y = y.get();
-    a.lse = lse.defined() ? lse.raw_data() : nullptr;
+    a.softmax = softmax.defined() ? softmax.raw_data() : nullptr;
     list = p.pairs->lists_of(a.planes);
     a.blocks = p.pairs->blocks(list);
     if (p.mask.defined()) {
@@ -119,13 +119,13 @@ Cost cost(const Problem& p, const kernel::Attention& a, double products) {
 }
 
 struct Result {
-  Tensor y, lse;  // lse: for backward
+  Tensor y, softmax;  // softmax: what backward needs of it
 };
 
 Result forward(const Problem& p) {
   Result r{new_like(p.q, shape(p.q_lead, p.queries(), p.width())), {}};
-  if (needs_graph(p.q, p.k, p.v, p.mask)) r.lse = new_tensor(shape(p.q_lead, p.queries(), 1), p.q.dtype());
-  const Arguments args(p, r.y, r.lse);
+  if (needs_graph(p.q, p.k, p.v, p.mask)) r.softmax = new_tensor(shape(p.q_lead, p.queries(), 2), p.q.dtype());
+  const Arguments args(p, r.y, r.softmax);
   const Workspace scratch(kernels().attention_workspace(args.a, false));
   launch(kOp, cost(p, args.a, 2), [&] { kernels().attention_forward(args.a, scratch.data()); });
   return r;
@@ -152,7 +152,7 @@ AttentionGradients fused_backward(const Problem& p, const Result& r, const Tenso
     if (wanted.q) d.q = zeros_like(d.q);
     return d;
   }
-  const Arguments args(p, r.y, r.lse);
+  const Arguments args(p, r.y, r.softmax);
   const auto matrices = [](const Tensor& t, const Dims& lead) { return t.defined() ? Matrices(t, lead) : Matrices(); };
   const Matrices given(dy, p.q_lead), dq = matrices(d.q, p.q_lead), dk = matrices(d.k, p.k_lead),
                                       dv = matrices(d.v, p.k_lead);
@@ -288,12 +288,12 @@ Tensor attend(Problem p, AttentionPairs pairs, double dropout, DType dtype) {
   Result r = forward(p);
   record(kOp, r.y, {p.q, p.k, p.v, p.mask},
          [p, q = Saved(p.q), k = Saved(p.k), v = Saved(p.v), mask = Saved(p.mask), y = Saved::output(r.y),
-          lse = r.lse](Gradients& g) mutable {
+          softmax = r.softmax](Gradients& g) mutable {
            p.q = q(), p.k = k(), p.v = v();  // which refuse if they changed
            if (mask.defined()) p.mask = mask();
            const Wanted wanted{g.needs(0), g.needs(1), g.needs(2), g.needs(3)};
-           const AttentionGradients d =
-               is_grad_enabled() ? composed_backward(p, g.dy()) : fused_backward(p, {y.get(g), lse}, g.dy(), wanted);
+           const AttentionGradients d = is_grad_enabled() ? composed_backward(p, g.dy())
+                                                          : fused_backward(p, {y.get(g), softmax}, g.dy(), wanted);
            g.set(0, [&] { return d.q; });
            g.set(1, [&] { return d.k; });
            g.set(2, [&] { return d.v; });

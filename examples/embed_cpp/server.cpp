@@ -48,13 +48,13 @@ std::string answer(nn::Module& model, const std::string& line, IntSpan shape) {
 
 int main(int count, char** arguments) try {
   if (count != 5) throw std::runtime_error("usage: server MODEL.safetensors CHANNELS HEIGHT WIDTH");
-  const auto model = nn::Sequential::load(arguments[1]);
+  nn::Sequential model = nn::Sequential::load(arguments[1]);
   const std::vector<int64_t> shape = {1, std::stoll(arguments[2]), std::stoll(arguments[3]), std::stoll(arguments[4])};
   const NoGrad no_grad;
   for (std::string line; std::getline(std::cin, line);) {
     std::string reply;
     try {
-      reply = answer(*model, line, shape);
+      reply = answer(model, line, shape);
     } catch (const std::exception& e) {
       reply = std::string("error: ") + e.what();
     }

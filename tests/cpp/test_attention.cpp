@@ -94,7 +94,7 @@ struct Array {
 template <class T>
 struct Call {
   Array<T> q, k, v, y, dy, dq, dk, dv;
-  Guarded<T> lse, mask, dmask;
+  Guarded<T> softmax, mask, dmask;
   Guarded<uint8_t> boolean;
   std::vector<int64_t> mask_places;
   Attention a{};
@@ -109,7 +109,7 @@ struct Call {
         dq(s.shared * s.group, s.queries, s.depth, 0),
         dk(s.shared, s.keys, s.depth, 5),
         dv(s.shared, s.keys, s.width, 0),
-        lse(s.shared * s.group * s.queries),
+        softmax(2 * s.shared * s.group * s.queries),
         mask(s.queries * s.keys),
         dmask(s.shared * s.group * s.queries * s.keys),
         boolean(s.queries * s.keys),
@@ -129,7 +129,7 @@ struct Call {
     a.dtype = dtype;
     a.planes = s.shared * s.group, a.group = s.group, a.queries = s.queries, a.keys = s.keys;
     a.depth = s.depth, a.width = s.width, a.scale = 0.5;
-    a.q = q.get(), a.k = k.get(), a.v = v.get(), a.y = y.get(), a.lse = lse.data();
+    a.q = q.get(), a.k = k.get(), a.v = v.get(), a.y = y.get(), a.softmax = softmax.data();
     a.blocks = {blocks.row_start.data(),
                 blocks.column_start.data(),
                 blocks.rows.data(),
@@ -171,10 +171,10 @@ void run(const std::string& tier, dlcore::DType dtype, const Shape& s, TakesPart
   const double each = eps * static_cast<double>(s.depth + s.width + 8), size = static_cast<double>(s.width);
   compare("y", got.y, want.y, 4 * each);
   {
-    got.a.lse = nullptr;
+    got.a.softmax = nullptr;
     Scratch scratch(table.attention_workspace(got.a, false));
     table.attention_forward(got.a, scratch.data());
-    compare("y without lse", got.y, want.y, 4 * each);
+    compare("y without softmax", got.y, want.y, 4 * each);
   }
   compare("dv", got.dv, want.dv, 4 * each * static_cast<double>(s.queries * s.group));
   compare("dq", got.dq, want.dq, 4 * each * size);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
+#include <memory>
 
 #include "dlcore/dlcore.h"
 
@@ -202,23 +203,23 @@ TEST(Program, EveryLayerComesBack) {
   (void)net(x);  // running statistics other than those at the start
   net.eval();
   net.save(file.path);
-  const auto loaded = nn::Sequential::load(file.path);
-  EXPECT_FALSE(loaded->is_training());
-  EXPECT_EQ(loaded->description(), net.description());
-  EXPECT_EQ(loaded->state_dict().size(), net.state_dict().size());
-  EXPECT_TRUE(same((*loaded)(x), net(x)));
+  nn::Sequential loaded = nn::Sequential::load(file.path);
+  EXPECT_FALSE(loaded.is_training());
+  EXPECT_EQ(loaded.description(), net.description());
+  EXPECT_EQ(loaded.state_dict().size(), net.state_dict().size());
+  EXPECT_TRUE(same(loaded(x), net(x)));
 
   nn::Sequential words;
   words.add<nn::Embedding>(10, 4, 2).add<nn::BatchNorm1d>(3);
   words.eval();
   words.save(file.path);
   const Tensor ids = randint(0, 10, {2, 3});
-  EXPECT_TRUE(same((*nn::Sequential::load(file.path))(ids), words(ids)));
+  EXPECT_TRUE(same(nn::Sequential::load(file.path)(ids), words(ids)));
 
   struct Own : nn::Module {};
   net.add<Own>();
   EXPECT_THROW(net.save(file.path), NotImplementedError);
-  EXPECT_EQ(nn::Sequential::load(file.path)->size(), 2);  // the old file is whole
+  EXPECT_EQ(nn::Sequential::load(file.path).size(), 2);  // the old file is whole
 }
 
 TEST(Program, WrongOnesAreRefused) {

@@ -1,5 +1,4 @@
 #pragma once
-#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -74,9 +73,15 @@ class DLCORE_API Sequential : public Module {
  public:
   template <class M, class... Arguments>
   Sequential& add(Arguments&&... arguments) {
-    return add(std::make_unique<M>(std::forward<Arguments>(arguments)...));
+    return own(new M(std::forward<Arguments>(arguments)...));
   }
-  Sequential& add(std::unique_ptr<Module> module);
+  // Takes over the module that a std::unique_ptr holds. (Its header, <memory>, costs as much as all of these together.)
+  template <class UniquePtr>
+  Sequential& add(UniquePtr module) {
+    return own(module.release());
+  }
+  Sequential() = default;
+  ~Sequential() override;
 
   int64_t size() const { return static_cast<int64_t>(layers_.size()); }
   Module& operator[](int64_t i) const;
@@ -87,10 +92,13 @@ class DLCORE_API Sequential : public Module {
   // dlcore.export wrote. ValueError if the file is no such one. With mmap the weights lie in the file's mapping into
   // memory, which processes share, but which depends on the file (dlcore/serialize.h); otherwise they are read.
   void save(const std::string& path) const;
-  static std::unique_ptr<Sequential> load(const std::string& path, bool mmap = false);
+  static Sequential load(const std::string& path, bool mmap = false);
 
  private:
-  std::vector<std::unique_ptr<Module>> layers_;
+  Sequential(const std::string& path, bool mmap);
+  Sequential& own(Module* module);
+
+  std::vector<Module*> layers_;
 };
 
 // ---- layers; where a formula is not said, it stands with the op of that name (dlcore/ops/*.h)

@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <mutex>
 
 #include "dlcore/export.h"
 
@@ -16,25 +15,15 @@ class DLCORE_API Generator {
   uint64_t seed() const { return seed_; }
   uint64_t offset() const { return offset_; }
   void set_seed(uint64_t seed) { set_state(seed, 0); }
-  void set_state(uint64_t seed, uint64_t offset) {
-    std::lock_guard lock(mutex_);
-    seed_ = seed;
-    offset_ = offset;
-  }
+  void set_state(uint64_t seed, uint64_t offset);
   struct State {
     uint64_t seed, offset;
   };
   // The state before the call; the next caller gets counters from `count` further on. A counter yields four 32-bit
   // words.
-  State reserve(uint64_t count) {
-    std::lock_guard lock(mutex_);
-    const State s{seed_, offset_};
-    offset_ += count;
-    return s;
-  }
+  State reserve(uint64_t count);
 
  private:
-  std::mutex mutex_;
   uint64_t seed_, offset_ = 0;
 };
 

@@ -84,7 +84,7 @@ struct Common {
 // ---- forward: a block of queries meets its keys, 256 at a time. With m the largest s so far,
 //
 //   o_i = sum_j z_ij exp(s_ij - m_i) v_j,  l_i = sum_j exp(s_ij - m_i)    both times exp(m - m') when m becomes m'
-//   y_i = o_i / l_i,  lse_i = m_i + log l_i
+//   y_i = o_i / l_i
 
 template <class T>
 class Forward : Common<T> {
@@ -94,7 +94,7 @@ class Forward : Common<T> {
 
  public:
   Forward(const Attention& args, void* workspace) : Common<T>(args, false, workspace) {
-    few_ = a.queries <= kFewQueries && !a.lse;  // backward is to meet the very same s
+    few_ = a.queries <= kFewQueries && !a.softmax;  // backward is to meet the very same s
     slots_ = own ? kSlots : least(kSlots, a.planes * query_blocks);
     const int64_t packed = few_ ? 0 : own ? slots_ : shared;
     row_ = least(kKeyBlocks, key_blocks) * kSide;
@@ -135,7 +135,7 @@ class Forward : Common<T> {
     pack_along(row_of<T>(a.v, p, first), a.v.row, n, a.width, values_ + place * values_size_ + first * W, a.keys * W);
   }
 
-  // y and lse of a block of queries.
+  // y, m and 1 / l of a block of queries.
   void queries(int64_t plane, int64_t block, int64_t place, int64_t slot) const {
     const int64_t first = block * kSide, n = least(kSide, a.queries - first), o_row = width_panels * W;
     const int64_t shared_plane = plane / a.group;
@@ -160,11 +160,12 @@ class Forward : Common<T> {
         product<ARows::Strided>(n, a.width, count, s, row_, values + key * W, W * a.keys, o, o_row, true);
     });
 
-    T* lse = static_cast<T*>(a.lse) + plane * a.queries + first;
+    T* softmax = static_cast<T*>(a.softmax) + 2 * (plane * a.queries + first);
     for (int64_t i = 0; i < n; ++i) {
       const bool none = l[i] == 0;
-      scale_rows(o + i * o_row, 0, 1, a.width, none ? T(0) : 1 / l[i], row_of<T>(a.y, plane, first + i), 0);
-      if (a.lse) lse[i] = none ? kInfinity<T> : m[i] + static_cast<T>(__builtin_log(static_cast<double>(l[i])));
+      const T inverse = none ? T(0) : 1 / l[i];
+      scale_rows(o + i * o_row, 0, 1, a.width, inverse, row_of<T>(a.y, plane, first + i), 0);
+      if (a.softmax) softmax[2 * i] = none ? kInfinity<T> : m[i], softmax[2 * i + 1] = inverse;
     }
   }
 
@@ -266,13 +267,27 @@ class Backward : Common<T> {
     const T* dy = row_of<T>(b_.dy, plane, first);
     scale_rows(dy, b_.dy.row, n, a.width, T(1), dy_ + (place * rows_ + first) * a.width, a.width);
     if (b_.dv.data) pack_along(dy, b_.dy.row, n, a.width, dy_panels_ + place * rows_ * y_row_ + first * W, rows_ * W);
-    for (int64_t i = 0; i < n; ++i) {
-      const T *x = row_of<T>(a.y, plane, first + i), *g = dy + i * b_.dy.row;
-      V sum(T(0));
-      for (int64_t j = 0; j < a.width; j += L)
-        sum = fma(V::load(x + j, least(L, a.width - j)), V::load(g + j, least(L, a.width - j)), sum);
-      delta_[place * rows_ + first + i] = sum_lanes(sum);
+    for (int64_t i = 0; i < n; i += L)
+      deltas(row_of<T>(a.y, plane, first + i), dy + i * b_.dy.row, least(L, n - i), delta_ + place * rows_ + first + i);
+  }
+
+  // delta of up to L queries, a lane each: added up in the order of dy . v, from which it is subtracted, so that
+  // nothing is left of a query with one key.
+  void deltas(const T* y, const T* dy, int64_t n, T* delta) const {
+    V sum(T(0));
+    for (int64_t j = 0; j < a.width; j += L) {
+      const int64_t count = least(L, a.width - j);
+      V x[L], g[L];
+#pragma GCC unroll 16
+      for (int64_t l = 0; l < L; ++l) {
+        const int64_t i = least(l, n - 1);
+        x[l] = V::load(y + i * a.y.row + j, count), g[l] = V::load(dy + i * b_.dy.row + j, count);
+      }
+      transpose(x), transpose(g);
+#pragma GCC unroll 16
+      for (int64_t l = 0; l < L; ++l) sum = fma(x[l], g[l], sum);
     }
+    sum.store(delta, n);
   }
 
   // dk and dv of every groups_-th block of keys, and what they add to dq.
@@ -313,11 +328,11 @@ class Backward : Common<T> {
     const T *k = keys_ + slot * kSide * a.depth, *v = values_ + slot * kSide * a.width;
     product<ARows::Strided>(n, count, a.depth, q, a.depth, k, W * a.depth, p, kSide, false);
     product<ARows::Strided>(n, count, a.width, dy, a.width, v, W * a.width, ds, kSide, false);
-    const T* lse = static_cast<const T*>(a.lse) + plane * a.queries;
+    const T* softmax = static_cast<const T*>(a.softmax) + 2 * (plane * a.queries + first);
     for (int64_t i = 0; i < n; ++i) {
       const int32_t tile = piece.tiles[i / kSide];
       if (pairs.restricted(tile, block)) pairs.apply(plane, first + i, block, tile, p + i * kSide);
-      derive(plane, first + i, block, count, lse[first + i], delta_[q_at + i], p + i * kSide, ds + i * kSide);
+      derive(plane, first + i, block, count, softmax + 2 * i, delta_[q_at + i], p + i * kSide, ds + i * kSide);
     }
     if (b_.dv.data)
       product<ARows::Panel>(count, a.width, n, p, kSide, dy_panels_ + place * rows_ * y_row_ + first * W, rows_ * W,
@@ -331,13 +346,13 @@ class Backward : Common<T> {
   }
 
   // One query's s becomes z p, and its dy . v become ds.
-  DLCORE_INLINE void derive(int64_t plane, int64_t query, int64_t block, int64_t count, T lse, T delta, T* s,
+  DLCORE_INLINE void derive(int64_t plane, int64_t query, int64_t block, int64_t count, const T* softmax, T delta, T* s,
                             T* ds) const {
     T z[kSide];
     const bool drop = pairs.dropout();
     if (drop) pairs.factors(plane, query, block, z);
     for (int64_t j = 0; j < count; j += L) {
-      const V p = exp(V::load(s + j) - V(lse));
+      const V p = exp(V::load(s + j) - V(softmax[0])) * V(softmax[1]);
       V dp = V::load(ds + j), zp = p;
       if (drop) {
         const V factor = V::load(z + j);

@@ -38,7 +38,8 @@ void attention_forward(const Attention& a, bool (*takes_part)(int64_t, int64_t))
         for (int64_t c = 0; c < a.width; ++c) y[c] += e * row(a.v, plane / a.group, j)[c];
       }
       for (int64_t c = 0; c < a.width && total > 0; ++c) y[c] /= total;
-      static_cast<double*>(a.lse)[plane * a.queries + i] = total > 0 ? most + std::log(total) : INFINITY;
+      double* softmax = static_cast<double*>(a.softmax) + 2 * (plane * a.queries + i);
+      softmax[0] = total > 0 ? most : INFINITY, softmax[1] = total > 0 ? 1 / total : 0;
     }
 }
 
@@ -54,10 +55,10 @@ void attention_backward(const Attention& a, const AttentionBackward& b, bool (*t
       double* dq = row(b.dq, plane, i);
       for (int64_t c = 0; c < a.depth; ++c) dq[c] = 0;
       const double delta = dot(dy, row(a.y, plane, i), a.width);
-      const double lse = static_cast<const double*>(a.lse)[plane * a.queries + i];
+      const double* softmax = static_cast<const double*>(a.softmax) + 2 * (plane * a.queries + i);
       for (int64_t j = 0; j < a.keys; ++j) {
         const double *k = row(a.k, shared, j), *v = row(a.v, shared, j);
-        const double p = std::exp(score(a, plane, i, j, takes_part(i, j)) - lse);
+        const double p = std::exp(score(a, plane, i, j, takes_part(i, j)) - softmax[0]) * softmax[1];
         const double ds = p * (dot(dy, v, a.width) - delta);
         for (int64_t c = 0; c < a.width; ++c) row(b.dv, shared, j)[c] += p * dy[c];
         for (int64_t c = 0; c < a.depth; ++c) {
