@@ -181,17 +181,26 @@ def test_half_precision():
                  top_p=0.5)  # fmt: skip
     assert len({y[0] for y in got}) == 500  # each is missed with probability (1 - 1 / 500)^20000 = 4e-18
 
-    walk = Walk(tree(3, 5, sequences=50, spread=0.2))
+    # After a token of 1000 that are equally probable, log p is near -7, where bfloat16 goes in steps of 1 / 32: it
+    # cannot tell apart log p of the two tokens that may follow, of which the second is the more probable.
+    second = dlcore.full((1, 1000), -100.0, dtype=dlcore.bfloat16)
+    second[0, 5], second[0, 6] = 0.0, 1 / 128
 
-    def rounded(dtype):
-        def step(tokens, state):
-            logits, state = walk(tokens, state)
-            return logits.to(dlcore.bfloat16).to(dtype), state
+    def step(tokens, n):
+        return (logits if n[0] == 0 else second).expand(len(tokens), -1), n + 1
 
-        return step
+    for beams in (1, 3):
+        (y,) = beam_search(step, dlcore.zeros(1, dtype=dlcore.int64), 1, None, 2, beams=beams)
+        assert y[1] == 6
 
-    found = [beam_search(rounded(d), walk.state(), 1, EOS, 5, beams=9) for d in (dlcore.bfloat16, dlcore.float64)]
-    assert found[0] == found[1]
+
+@pytest.mark.parametrize("decode", [greedy, sample, beam_search])
+def test_logits_that_are_no_numbers(decode):
+    logits = dlcore.zeros(3, 4)
+    logits[1, 2] = float("nan")
+    message = f"{decode.__name__}: step must return numbers, but got NaN in row 1"
+    with pytest.raises(RuntimeError, match=message):
+        decode(lambda tokens, state: (logits, state), logits, 1, EOS, 5)
 
 
 def test_sampling_is_repeatable():

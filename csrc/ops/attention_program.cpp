@@ -9,8 +9,9 @@ namespace {
 constexpr const char* kOp = "structured_attention";
 
 Tensor list_of(const Tensor& t, const char* what, DType dtype, int64_t dims) {
-  DLCORE_CHECK(t.defined() && t.dtype() == dtype && t.dim() == dims, ValueError, kOp, ": ", what, " must be ", dims,
-               "-dimensional and ", name(dtype), ", but got ", t.defined() ? name(t.dtype()) : "None");
+  DLCORE_CHECK(t.defined(), ValueError, kOp, ": ", what, " must be a tensor, but got None");
+  DLCORE_CHECK(t.dtype() == dtype && t.dim() == dims, ValueError, kOp, ": ", what, " must be ", dims,
+               "-dimensional and ", name(dtype), ", but got ", name(t.dtype()), " of shape ", t.sizes());
   return contiguous(t);
 }
 

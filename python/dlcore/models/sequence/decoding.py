@@ -105,6 +105,9 @@ def _logits(name: str, step: Step, tokens: Tensor, state, eos: int | None) -> tu
         raise RuntimeError(f"{name}: step must return logits of shape ({len(tokens)}, V), but got {got}")
     if eos is not None and not 0 <= eos < logits.shape[1]:
         raise ValueError(f"{name}: eos must be one of {logits.shape[1]} tokens, but got {eos}")
+    unclear = logits.isnan().any(1)
+    if unclear.any():
+        raise RuntimeError(f"{name}: step must return numbers, but got NaN in row {int(unclear.int().argmax())}")
     return logits, state
 
 
