@@ -36,6 +36,23 @@ def test_becomes_real(lazy, real, shape, weight):
     assert not module._forward_pre_hooks and not module._load_state_dict_pre_hooks
 
 
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["Conv", "ConvTranspose"])
+def test_convolutions_of_every_dimension(kind, dims):
+    """With the weights of the real one it is the real one, with a batch and without."""
+    name, options = f"{kind}{dims}d", {"stride": 2, "groups": 2, "padding": 1, "dilation": 2}
+    shape = (4, *(7, 8, 9)[:dims])
+    real = getattr(nn, name)(4, 6, 3, **options)
+    for x in (dlcore.randn(shape), dlcore.randn(2, *shape)):
+        lazy = getattr(nn, f"Lazy{name}")(6, 3, **options)
+        lazy(x)
+        assert type(lazy) is type(real) and repr(lazy) == repr(real)
+        lazy.load_state_dict(real.state_dict())
+        assert dlcore.equal(lazy(x), real(x))
+    with pytest.raises(RuntimeError, match=name):
+        getattr(nn, f"Lazy{name}")(6, 3, **options)(dlcore.ones(4))
+
+
 def test_values_are_drawn_as_the_real_module_draws_them():
     dlcore.manual_seed(0)
     module = nn.LazyLinear(50)
