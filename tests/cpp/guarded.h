@@ -8,6 +8,13 @@
 
 namespace dlcore::test {
 
+// Kernels take some twenty times as long then, and what they read and write shows in fewer cases.
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 // `count` elements that end right before a page that may not be touched, and begin after another one.
 template <class T>
 class Guarded {
