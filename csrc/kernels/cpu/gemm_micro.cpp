@@ -19,6 +19,13 @@ void tile(const TileArgs<T>& t) {
   };
   each([](V& x, int, int) { x = V(T(0)); });
 
+  const Epilogue<T>& e = t.epilogue;
+  const auto c_at = [&](int i) __attribute__((always_inline)) {
+    return t.c + (Form == ARows::Placed ? t.c_places[i] : i * t.c_row);
+  };
+  // What the sum will be added to is on its way meanwhile.
+  if (e.beta != 0) each([&](V&, int i, int j) { __builtin_prefetch(c_at(i) + j); });
+
   // Only the last vector of a tile is ever partial.
   const int64_t last = t.cols - (Vectors - 1) * V::size;
   const auto load = [&](const T* p, int j, bool whole) __attribute__((always_inline)) {
@@ -66,11 +73,7 @@ void tile(const TileArgs<T>& t) {
   whole ? sum(true) : sum(false);
   each(add_total);
 
-  const Epilogue<T>& e = t.epilogue;
   const bool direct = !kMaskedMoves;  // without masked moves C is whole: see tile_through_buffer
-  const auto c_at = [&](int i) __attribute__((always_inline)) {
-    return t.c + (Form == ARows::Placed ? t.c_places[i] : i * t.c_row);
-  };
   if (e.alpha != 1) each([&](V& x, int, int) { x *= V(e.alpha); });
   if (e.beta != 0) each([&](V& x, int i, int j) { x = fma(V(e.beta), load(c_at(i), j, direct), x); });
   if (e.bias_col) each([&](V& x, int, int j) { x += load(e.bias_col, j, direct); });
