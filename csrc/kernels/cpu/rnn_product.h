@@ -10,18 +10,14 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-// A panel is up to kPanelVectors vectors of sums for all rows, a tile the part of it that is summed in registers:
-// rows * vectors accumulators, vectors registers of weights, one broadcast.
+// A panel is up to kPanelVectors vectors of sums for all rows, a tile the rows of it that are summed in registers: rows *
+// vectors accumulators, vectors registers of weights, one broadcast. Few rows and all vectors run faster than many rows
+// and two vectors, although weights are read more often: each row is a stream of its own.
 constexpr int kPanelVectors = 4;
 constexpr int tile_rows(int64_t vectors) {
   return static_cast<int>(kVectorBytes == 64 ? 24 / most(2, vectors) : vectors == 4 ? 2 : 12 / most(2, vectors));
 }
 constexpr int kTileRows = tile_rows(2);
-// Many rows take two vectors of a panel at a time: the weights of a tile then stay in the first cache, and each is
-// read for more rows.
-DLCORE_INLINE int64_t tile_vectors(int64_t rows, int64_t vectors) {
-  return vectors == 4 && rows > tile_rows(4) ? 2 : vectors;
-}
 
 // Weights (k, columns), a vector of columns after the other: strip s holds columns s L ... as (k, L), zeros beyond.
 template <class T>
@@ -143,7 +139,7 @@ DLCORE_INLINE void multiply(const Strips<T>& w, const Rows<T>& a, int64_t units,
   for (int64_t j = j0; j < j1; ++j) {
     const int64_t first = Gates > 1 ? j : j * kPanelVectors;
     const int64_t vectors = Gates > 1 ? Gates : least(kPanelVectors, strips - first);
-    const int64_t width = tile_vectors(b1 - b0, vectors), tiles = ceil_div(b1 - b0, tile_rows(width));
+    const int64_t tiles = ceil_div(b1 - b0, tile_rows(vectors));
     for (int64_t tile = 0; tile < tiles; ++tile) {
       const int64_t row = b0 + (b1 - b0) * tile / tiles, end = b0 + (b1 - b0) * (tile + 1) / tiles;
       const auto each = [&](const auto& f) __attribute__((always_inline)) {
@@ -152,9 +148,7 @@ DLCORE_INLINE void multiply(const Strips<T>& w, const Rows<T>& a, int64_t units,
       };
       if (a.data) {
         each([&](int64_t b, int64_t unit, int64_t) { ahead(b, unit); });
-        for (int64_t v = 0; v < vectors; v += width)
-          tile_function<T>(end - row, width)(w.k, a.data + row * a.stride, a.stride, w.at(first) + v * apart, apart,
-                                             sums + v * L);
+        tile_function<T>(end - row, vectors)(w.k, a.data + row * a.stride, a.stride, w.at(first), apart, sums);
       }
       each([&](int64_t b, int64_t unit, int64_t at) { finish(b, unit, least(L, units - unit), sums + at * L); });
     }
