@@ -24,15 +24,16 @@ void product(int64_t rows, int64_t columns, int64_t k, const T* a, int64_t a_str
   t.reduce = 1, t.k = k, t.c_row = c_row;
   t.a.stride = a_stride, t.b.stride = W;
   t.epilogue.beta = add ? T(1) : T(0);
-  for (int64_t j = 0; j < columns; j += W, b += b_panel) {
-    const int64_t vectors = columns - j > L ? 2 : 1;
-    t.cols = vectors * L;
-    t.b.data = b;
-    for (int64_t i = 0; i < rows; i += kTileRows) {
+  t.b_panel = b_panel;
+  for (int64_t j = 0; j < columns; j += t.cols) {
+    const TileShape shape = tile_shape<T>(Form, columns - j);
+    t.cols = shape.vectors * L;
+    t.b.data = b + j / W * b_panel;
+    each_piece(rows, shape.rows, [&](int64_t i, int64_t count) {
       t.a.data = Form == ARows::Panel ? a + i : a + i * a_stride;
       t.c = c + i * c_row + j;
-      tile_fn<T>(Form, least(kTileRows, rows - i), vectors)(t);
-    }
+      tile_fn<T>(Form, count, shape.vectors)(t);
+    });
   }
 }
 

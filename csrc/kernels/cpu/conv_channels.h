@@ -227,7 +227,7 @@ class ChannelsConv {
   Slot take_slot(Arena& arena) const {
     Slot s;
     s.padded = arena.take<T>(padded_);
-    s.panel = arena.take<T>(one_by_one_ ? panel_ : 0);
+    s.panel = arena.take<T>(one_by_one_ ? kWideVectors / kTileVectors * panel_ : 0);
     s.from = arena.take<int64_t>(places_);
     s.to = arena.take<int64_t>(places_);
     s.taps = arena.take<int64_t>(taps_);
@@ -292,28 +292,31 @@ class ChannelsConv {
     t.reduce = f.h.taps * f.steps, t.k = f.depth;
     t.a.offsets = slot.taps;
     t.epilogue.relu = g_.relu && !backward_;
-    const int64_t group_panels = panels_ / g_.groups, k_group = k_ / g_.groups, tiles = ceil_div(positions, kTileRows);
-    const int64_t first = item % f.cut.parts * f.cut.part_panels;
+    const int64_t group_panels = panels_ / g_.groups, k_group = k_ / g_.groups;
+    const int64_t first = item % f.cut.parts * f.cut.part_panels, last = least(panels_, first + f.cut.part_panels);
     const bool short_sum = t.reduce * t.k <= 64;
-    for (int64_t panel = first; panel < least(panels_, first + f.cut.part_panels); ++panel) {
-      const int64_t group = panel / group_panels, k = panel % group_panels * W, vectors_of = least(W, k_group - k);
-      const int64_t vectors = ceil_div(vectors_of, kLanes<T>);
+    t.b_panel = panel_size(f);
+    for (int64_t panel = first, together; panel < last; panel += together) {
+      const int64_t group = panel / group_panels, k = panel % group_panels * W;
+      const int64_t columns = least(k_group - k, (last - panel) * W);
+      const TileShape shape = tile_shape<T>(ARows::Placed, columns);
+      together = ceil_div(shape.vectors, kTileVectors);
       t.a.data = x.data + group * (c_ / g_.groups);
-      if (one_by_one_) pack_panel(f, panel, filters, slot.panel);
-      t.b = {one_by_one_ ? slot.panel : filters + f.packed + panel * panel_size(f), W, t.k * W};
-      t.cols = vectors_of;
+      for (int64_t i = 0; i < together && one_by_one_; ++i)
+        pack_panel(f, panel + i, filters, slot.panel + i * t.b_panel);
+      t.b = {one_by_one_ ? slot.panel : filters + f.packed + panel * t.b_panel, W, t.k * W};
+      t.cols = least(columns, shape.vectors * kLanes<T>);
       t.c = target + group * k_group + k;
       t.epilogue.bias_col = bias ? bias + group * k_group + k : nullptr;
-      const bool in_place = kMaskedMoves || t.cols == vectors * kLanes<T>;
-      for (int64_t i = 0; i < tiles; ++i) {
-        const int64_t p = positions * i / tiles, rows = positions * (i + 1) / tiles - p;
+      const bool in_place = kMaskedMoves || t.cols == shape.vectors * kLanes<T>;
+      each_piece(positions, shape.rows, [&](int64_t p, int64_t rows) {
         t.a_places = slot.from + p, t.c_places = slot.to + p;
         if (short_sum)  // then reading what the stores replace is what takes time
-          for (int64_t r = p + rows; r < least(positions, p + rows + kTileRows); ++r)
-            for (int64_t v = 0; v < vectors; ++v) __builtin_prefetch(t.c + slot.to[r] + v * kLanes<T>, 1);
-        const TileFn<T> fn = tile_fn<T>(ARows::Placed, rows, vectors);
+          for (int64_t r = p + rows; r < least(positions, p + rows + shape.rows); ++r)
+            for (int64_t v = 0; v < shape.vectors; ++v) __builtin_prefetch(t.c + slot.to[r] + v * kLanes<T>, 1);
+        const TileFn<T> fn = tile_fn<T>(ARows::Placed, rows, shape.vectors);
         in_place ? fn(t) : tile_through_buffer(fn, t, rows, 1);
-      }
+      });
     }
   }
 

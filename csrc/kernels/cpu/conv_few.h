@@ -104,11 +104,16 @@ class FewChannels {
     t.reduce = 1, t.k = g_.oc;
     t.a = {dy, g_.oc};
     t.c_row = panels_ * W;
-    t.cols = W;
-    for (int64_t panel = 0; panel < panels_; ++panel) {
-      t.b = {weights_ + panel * g_.oc * W, W};
-      t.c = z + panel * W;
-      tile_fn<T>(ARows::Strided, count, kTileVectors)(t);
+    t.b_panel = g_.oc * W;
+    for (int64_t k = 0; k < panels_ * W; k += t.cols) {
+      const TileShape shape = tile_shape<T>(ARows::Strided, panels_ * W - k);
+      t.b = {weights_ + k * g_.oc, W};
+      t.cols = shape.vectors * kLanes<T>;
+      each_piece(count, shape.rows, [&](int64_t i, int64_t rows) {
+        t.a.data = dy + i * g_.oc;
+        t.c = z + i * t.c_row + k;
+        tile_fn<T>(ARows::Strided, rows, shape.vectors)(t);
+      });
     }
   }
 

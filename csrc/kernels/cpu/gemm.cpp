@@ -73,21 +73,29 @@ void add_slab(const Problem<T>& g, const Panels<T>& a, const Panels<T>& b, const
   t.reduce = slab.blocks;
   t.k = slab.k;
   t.c_row = g.c_row;
-  for (int64_t j = x.j0; j < x.j1; ++j) {
-    const int64_t col = g.col(j), vectors = ceil_div(g.col(j + 1) - col, kLanes<T>);
-    t.cols = g.col(j + 1) - col;
+  t.epilogue = epilogue;
+  const ARows form = by_rows ? ARows::Strided : ARows::Panel;
+  t.b_panel = b.data ? kTileCols<T> * b.depth : kTileCols<T> * g.b.along;
+  for (int64_t col = g.col(x.j0), end = g.col(x.j1); col < end; col += t.cols) {
+    const TileShape shape = tile_shape<T>(form, g.c_col == 1 ? end - col : least(end - col, kTileCols<T>));
+    t.cols = least(end - col, shape.vectors * kLanes<T>);
     t.b = b.data ? TileSide<T>{b.at(col, q, kTileCols<T>), kTileCols<T>, g.k * kTileCols<T>}
                  : direct(g.b, col, g.b.depth);
-    const bool in_place = g.c_col == 1 && (kMaskedMoves || t.cols == vectors * kLanes<T>);
-    for (int64_t i = x.t0; i < x.t1; ++i) {
-      const int64_t row = g.row(i), rows = g.row(i + 1) - row;
+    const bool in_place = g.c_col == 1 && (kMaskedMoves || t.cols == shape.vectors * kLanes<T>);
+    if (epilogue.bias_col) t.epilogue.bias_col = epilogue.bias_col + col;
+    const auto multiply = [&](int64_t row, int64_t rows) __attribute__((always_inline)) {
       t.a = a.data ? TileSide<T>{a.at(row, q, rows), rows, g.k * rows}
                    : direct(g.a, row, by_rows ? g.a.along : g.a.depth);
-      t.epilogue = epilogue.at(row, col);
+      if (epilogue.bias_row) t.epilogue.bias_row = epilogue.bias_row + row;
       t.c = g.c + row * g.c_row + col * g.c_col;
-      const TileFn<T> fn = tile_fn<T>(by_rows ? ARows::Strided : ARows::Panel, rows, vectors);
+      const TileFn<T> fn = tile_fn<T>(form, rows, shape.vectors);
       in_place ? fn(t) : tile_through_buffer(fn, t, rows, g.c_col);
-    }
+    };
+    const int64_t first = g.row(x.t0);
+    if (by_rows)  // in any pieces
+      each_piece(g.row(x.t1) - first, shape.rows, [&](int64_t i, int64_t rows) { multiply(first + i, rows); });
+    else
+      for (int64_t i = x.t0; i < x.t1; ++i) multiply(g.row(i), g.row(i + 1) - g.row(i));
   }
 }
 

@@ -56,7 +56,8 @@ void tile(const TileArgs<T>& t) {
         for (; p < end; ++p) {
           V bv[Vectors];
 #pragma GCC unroll 4
-          for (int v = 0; v < Vectors; ++v) bv[v] = load(b, v * V::size, whole);
+          for (int v = 0; v < Vectors; ++v)
+            bv[v] = load(b + v / kTileVectors * (t.b_panel - kTileCols<T>), v * V::size, whole);
 #pragma GCC unroll 16
           for (int i = 0; i < Rows; ++i) {
             const V x(a[Form == ARows::Panel ? i : Form == ARows::Strided ? i * a_stride : t.a_places[i]]);
@@ -85,12 +86,14 @@ void tile(const TileArgs<T>& t) {
   });
 }
 
-template <class T, ARows Form, int... I>
-constexpr TileTable<T> tiles(ints<I...>) {
-  return {{{tile<T, I + 1, 1, Form>, tile<T, I + 1, 2, Form>}...}};
+template <class T, ARows Form, int... I, int... J>
+constexpr TileTable<T> tiles(ints<I...>, ints<J...>) {
+  TileTable<T> table = {{{tile<T, I + 1, 1, Form>, tile<T, I + 1, 2, Form>}...}, {}};
+  if constexpr (Form != ARows::Panel) ((table.wide[J + 1] = tile<T, J + 1, kWideVectors, Form>), ...);
+  return table;
 }
 template <class T, ARows Form>
-constexpr TileTable<T> kTiles = tiles<T, Form>(indices<kTileRows>());
+constexpr TileTable<T> kTiles = tiles<T, Form>(indices<kTileRows>(), indices<kWideRows>());
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 #pragma once
-// The micro-kernel: one tile of C, up to `kTileRows` x (`kTileVectors` registers). gemm_micro.cpp has the tiles, once
-// for all that multiply.
+// The micro-kernel: one tile of C, up to `kTileRows` x (`kTileVectors` registers), or fewer rows and two panels of B.
+// gemm_micro.cpp has the tiles, once for all that multiply.
 #include "kernels/cpu/simd.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -8,17 +8,20 @@ namespace dlcore::kernel::DLCORE_TIER {
 // Rows x Vectors accumulators, Vectors registers of B, one broadcast of A.
 #if defined(__AVX512F__)
 constexpr int kTileRows = 14;  // 28 + 2 + 1 of 32
+constexpr int kWideRows = 6;   // 24 + 4 + 1
 constexpr bool kMaskedMoves = true;
 #elif defined(__AVX__)
 constexpr int kTileRows = 6;  // 12 + 2 + 1 of 16, and one for the mask of a partial load
+constexpr int kWideRows = 0;
 constexpr bool kMaskedMoves = false;
 #else
 constexpr int kTileRows = 6;  // 12 + 2 + 1 of 16
+constexpr int kWideRows = 0;
 constexpr bool kMaskedMoves = false;
 #endif
-constexpr int kTileVectors = 2;
+constexpr int kTileVectors = 2, kWideVectors = 2 * kTileVectors;
 template <class T>
-constexpr int64_t kTileCols = kTileVectors * kLanes<T>;
+constexpr int64_t kTileCols = kTileVectors * kLanes<T>;  // a panel
 
 // What becomes of a sum: c[i, j] = act(alpha * sum + beta * c[i, j] + bias_col[j] + bias_row[i]).
 template <class T>
@@ -55,6 +58,7 @@ struct TileArgs {
   T* c;               // rows are c_row apart, columns adjacent
   int64_t c_row;
   Epilogue<T> epilogue;
+  int64_t b_panel = 0;                // from one panel of B to the next, for a tile of two
   const int64_t* a_places = nullptr;  // ARows::Placed: of the rows of A, and of C
   const int64_t* c_places = nullptr;
 };
@@ -69,6 +73,7 @@ using TileFn = void (*)(const TileArgs<T>&);
 template <class T>
 struct TileTable {
   TileFn<T> of[kTileRows][kTileVectors];  // [rows - 1][vectors - 1]
+  TileFn<T> wide[kWideRows + 1];          // [rows], kWideVectors; not of ARows::Panel
 };
 extern const TileTable<float> float_tiles[];  // [form]
 extern const TileTable<double> double_tiles[];
@@ -77,10 +82,36 @@ namespace {
 
 template <class T>
 DLCORE_INLINE TileFn<T> tile_fn(ARows form, int64_t rows, int64_t vectors) {
+  const TileTable<T>* tables;
   if constexpr (sizeof(T) == 4)
-    return float_tiles[static_cast<int>(form)].of[rows - 1][vectors - 1];
+    tables = float_tiles;
   else
-    return double_tiles[static_cast<int>(form)].of[rows - 1][vectors - 1];
+    tables = double_tiles;
+  const TileTable<T>& table = tables[static_cast<int>(form)];
+  return vectors > kTileVectors ? table.wide[rows] : table.of[rows - 1][vectors - 1];
+}
+
+// The tile for the next of so many columns: its vectors, and the most rows. Rows of A that are not packed are streams,
+// each with an address of its own: fewer of them, with two panels of B, run a tenth faster.
+struct TileShape {
+  int64_t rows, vectors;
+};
+template <class T>
+DLCORE_INLINE TileShape tile_shape(ARows form, int64_t columns) {
+  if (kWideRows > 0 && form != ARows::Panel && columns > (kWideVectors - 1) * kLanes<T>)
+    return {kWideRows, kWideVectors};
+  return {kTileRows, columns > kLanes<T> ? kTileVectors : 1};
+}
+
+// f(i, count) for pieces of at most so many neighbouring rows, all of one size or one row less.
+template <class F>
+DLCORE_INLINE void each_piece(int64_t rows, int64_t most_rows, const F& f) {
+  if (rows <= 0) return;
+  const int64_t pieces = (rows + most_rows - 1) / most_rows, size = rows / pieces, larger = rows % pieces;
+  for (int64_t piece = 0, i = 0, count; piece < pieces; ++piece, i += count) {
+    count = size + (piece < larger);
+    f(i, count);
+  }
 }
 
 template <class T, int N>
