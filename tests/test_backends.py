@@ -1,9 +1,10 @@
-"""Winograd's tiles, switched on and off."""
+"""Winograd's tiles, switched on and off, and of both sizes."""
 
 import os
 import subprocess
 import sys
 
+import image_definitions
 import numpy as np
 import pytest
 
@@ -26,17 +27,93 @@ def run(x, w):
 
 
 def test_the_setting_changes_the_path_but_hardly_the_result(layer):
-    assert conv.winograd_enabled()
+    assert conv.winograd_enabled() is True
     tiles = run(*layer)
     with conv.winograd(False):
-        assert not conv.winograd_enabled()
+        assert conv.winograd_enabled() is False
         sums = run(*layer)
-    assert conv.winograd_enabled()
+    assert conv.winograd_enabled() is True
     exact = run(*(t.double() for t in layer))
     for a, b, e in zip(tiles, sums, exact):
         assert not dlcore.equal(a, b)
         scale, error = e.abs().max().item(), (a - e).abs().max().item()
         assert (b - e).abs().max().item() < error < 16 * 2**-23 * 32**0.5 * scale
+
+
+def test_the_setting_takes_a_size(layer):
+    chosen = run(*layer)
+    with conv.winograd(4):
+        assert conv.winograd_enabled() == 4
+        large = run(*layer)
+        with conv.winograd(2):
+            assert conv.winograd_enabled() == 2
+            small = run(*layer)
+        assert conv.winograd_enabled() == 4
+    exact = run(*(t.double() for t in layer))
+    for a, b, c, e in zip(chosen, large, small, exact):
+        assert dlcore.equal(a, b) and not dlcore.equal(b, c)
+        assert (c - e).abs().max().item() < (b - e).abs().max().item()
+
+
+@pytest.mark.parametrize("wrong", [3, -1, 8])
+def test_other_sizes_are_refused(wrong):
+    message = f"set_winograd_enabled: enabled must be True, False, or a tile size of 2 or 4, got {wrong}"
+    with pytest.raises(ValueError, match=message):
+        conv.set_winograd_enabled(wrong)
+    with pytest.raises(TypeError):
+        conv.set_winograd_enabled("2")
+    assert conv.winograd_enabled() is True
+
+
+@pytest.mark.parametrize("tile", [2, 4])
+@pytest.mark.parametrize("memory_format", [dlcore.contiguous_format, dlcore.channels_last])
+@pytest.mark.parametrize(
+    "x, outputs, padding",
+    [
+        ((2, 32, 27, 29), 40, (1, 1)),
+        ((3, 33, 13, 21), 32, (0, 2)),
+        ((50, 32, 4, 4), 32, (0, 0)),  # planes smaller than a tile
+        ((50, 33, 3, 2), 32, (1, 1)),
+        ((48, 32, 3, 7), 35, (1, 1)),
+        ((13, 40, 17, 2), 32, (1, 1)),
+    ],
+)
+def test_values_and_gradients(x, outputs, padding, memory_format, tile):
+    """Against the definitions in float64, within what docs/convolution.md states, of normal numbers."""
+    rng = np.random.default_rng(0)
+
+    def normal(*shape):
+        return rng.standard_normal(shape, np.float32).astype(np.float64)
+
+    x, w, b = normal(*x), normal(outputs, x[1], 3, 3), normal(outputs)
+    ends = [(0, 0), (0, 0)] + [(p, p) for p in padding]
+    wide, one = np.pad(x, ends), (1, 1)
+    y = image_definitions.conv(wide, w, one, one, 1) + b[:, None, None]
+    dy = normal(*y.shape)
+    dx = image_definitions.conv_data(dy, w, one, one, 1, wide.shape[2:])
+    dx = dx[:, :, padding[0] : padding[0] + x.shape[2], padding[1] : padding[1] + x.shape[3]]
+    exact = y, dx, image_definitions.conv_weight(wide, dy, (3, 3), one, one, 1), dy.sum((0, 2, 3))
+
+    inputs = [dlcore.tensor(a, dtype=dlcore.float32) for a in (x, w, b)]
+    inputs[0] = inputs[0].contiguous(memory_format=memory_format)
+    for t in inputs:
+        t.requires_grad_()
+    with conv.winograd(tile):
+        assert conv.explain(*inputs[:2], padding=padding).count(f"Winograd F({tile}x{tile}, 3x3)") == 3
+        got = dlcore.nn.functional.conv2d(*inputs, padding=padding)
+        gradients = dlcore.autograd.grad(got, inputs, dlcore.tensor(dy, dtype=dlcore.float32))
+    positions = dy[:, 0].size
+    for a, e, terms in zip((got.detach(), *gradients), exact, (9 * x.shape[1], 9 * outputs, positions, positions)):
+        bound = (16 if tile == 4 else 8) * 2**-23 * (terms / 9) ** 0.5 * terms**0.5
+        assert a.shape == e.shape and np.abs(a.numpy() - e).max() <= bound
+
+
+@pytest.mark.parametrize("setting", [True, False, 2, 4])
+def test_no_images(setting):
+    with conv.winograd(setting):
+        y, dx, dw = run(dlcore.zeros(0, 32, 16, 16), dlcore.ones(40, 32, 3, 3))
+    assert y.shape == (0, 40, 16, 16) and dx.shape == (0, 32, 16, 16)
+    assert dlcore.equal(dw, dlcore.zeros(40, 32, 3, 3))
 
 
 def test_the_setting_comes_back_after_an_error():
@@ -47,27 +124,34 @@ def test_the_setting_comes_back_after_an_error():
 
 def test_the_environment_sets_the_start():
     code = "import dlcore; print(dlcore.backends.conv.winograd_enabled())"
-    for value, expected in (("0", "False"), ("1", "True")):
+    for value, expected in (("0", "False"), ("1", "True"), ("", "True"), ("2", "2"), ("4", "4")):
         out = subprocess.run([sys.executable, "-c", code], env={**os.environ, "DLCORE_WINOGRAD": value},
                              capture_output=True, text=True, check=True)  # fmt: skip
         assert out.stdout.strip() == expected
+    for value in ("3", "off", "22"):
+        out = subprocess.run([sys.executable, "-c", code], env={**os.environ, "DLCORE_WINOGRAD": value},
+                             capture_output=True, text=True)  # fmt: skip
+        assert out.returncode and "ValueError: DLCORE_WINOGRAD: expected 0 (off), 1 (on), or 2 or 4" in out.stderr
 
 
+@pytest.mark.parametrize("tile", [2, 4])
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
-def test_same_bits_for_any_number_of_threads(layer, threads):
-    expected = run(*layer)
+def test_same_bits_for_any_number_of_threads(layer, threads, tile):
     before = dlcore.get_num_threads()
-    dlcore.set_num_threads(threads)
-    try:
-        for a, b in zip(run(*layer), expected):
-            assert dlcore.equal(a, b)
-    finally:
-        dlcore.set_num_threads(before)
+    with conv.winograd(tile):
+        expected = run(*layer)
+        dlcore.set_num_threads(threads)
+        try:
+            for a, b in zip(run(*layer), expected):
+                assert dlcore.equal(a, b)
+        finally:
+            dlcore.set_num_threads(before)
 
 
 IN_PLACE, BLOCKS = "products of matrices, read in place", "sums over padded blocks of the image"
 WHOLE, FEW = "one product of matrices an image", "products of positions with whole filters"
-TILES, DEPTHWISE = "Winograd F(4x4, 3x3)", "vectors of channels, one filter each"
+TILES, SMALL_TILES = "Winograd F(4x4, 3x3)", "Winograd F(2x2, 3x3)"
+DEPTHWISE = "vectors of channels, one filter each"
 
 
 @pytest.mark.parametrize(
@@ -76,6 +160,13 @@ TILES, DEPTHWISE = "Winograd F(4x4, 3x3)", "vectors of channels, one filter each
         ((8, 64, 56, 56), (64, 64, 3, 3), {"padding": 1}, "last", [TILES] * 3),
         ((8, 64, 56, 56), (64, 64, 3, 3), {"padding": "same"}, "last", [TILES] * 3),
         ((1, 64, 8, 8), (64, 64, 3, 3), {"padding": 1}, "last", [IN_PLACE] * 3),
+        ((8, 64, 6, 6), (64, 64, 3, 3), {"padding": 1}, "last", [SMALL_TILES] * 3),
+        ((8, 512, 14, 14), (512, 512, 3, 3), {"padding": 1}, "last", [SMALL_TILES] * 3),
+        ((1, 512, 28, 28), (512, 512, 3, 3), {"padding": 1}, "last", [TILES] * 3),
+        ((32, 512, 7, 7), (512, 512, 3, 3), {"padding": 1}, "last", [TILES] * 3),
+        ((8, 512, 7, 7), (512, 512, 3, 3), {"padding": 1}, "last", [IN_PLACE] * 3),
+        ((64, 128, 2, 2), (128, 128, 3, 3), {"padding": 1}, "last", [SMALL_TILES] * 3),
+        ((64, 128, 1, 3), (128, 128, 3, 3), {"padding": 1}, "last", [IN_PLACE] * 3),
         ((2, 3, 32, 32), (64, 3, 7, 7), {"stride": 2}, "last", [IN_PLACE, FEW, IN_PLACE]),
         ((2, 3, 32, 32), (64, 3, 3, 3), {"dilation": 2, "padding": "valid"}, "last", [IN_PLACE] * 3),
         ((2, 32, 9, 9), (32, 1, 3, 3), {"groups": 32}, "last", [DEPTHWISE] * 3),
@@ -95,10 +186,13 @@ def test_explain_says_what_runs(x, w, options, order, kernels):
     assert text.splitlines()[2:] == passes
 
 
-def test_explain_follows_the_setting():
-    with conv.winograd(False):
+@pytest.mark.parametrize("setting, path", [(True, TILES), (4, TILES), (2, SMALL_TILES), (False, IN_PLACE)])
+def test_explain_follows_the_setting(setting, path):
+    with conv.winograd(setting):
         text = conv.explain(dlcore.zeros(8, 64, 56, 56), dlcore.zeros(64, 64, 3, 3), padding=1)
-    assert text.count(IN_PLACE) == 3
+        strided = conv.explain(dlcore.zeros(8, 64, 56, 56), dlcore.zeros(64, 64, 3, 3), stride=2)
+    assert text.count(path) == 3
+    assert strided.count(IN_PLACE) == 3
 
 
 def test_explain_checks_its_arguments():

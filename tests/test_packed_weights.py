@@ -12,6 +12,7 @@ from dlcore import nn
 def layers():
     yield "channels last", nn.Conv2d(16, 33, 3, stride=2), (2, 16, 9, 9)
     yield "Winograd", nn.Conv2d(32, 32, 3, padding=1), (1, 32, 26, 27)
+    yield "Winograd of small tiles", nn.Conv2d(64, 64, 3, padding=1), (8, 64, 6, 6)
     yield "depthwise", nn.Conv2d(32, 32, 3, groups=32), (2, 32, 8, 9)
     yield "transposed", nn.ConvTranspose2d(32, 33, 3, stride=2), (2, 32, 6, 5)
     yield "1d", nn.Conv1d(32, 33, 3), (2, 32, 20)
@@ -120,14 +121,16 @@ def test_training_steps_are_seen():
 
 
 def test_other_arguments_do_not_meet_the_wrong_form():
-    """One weight in convolutions of other sizes, strides and dtypes."""
+    """One weight in convolutions of other sizes, strides, dtypes and settings."""
     w = d.randn(32, 32, 3, 3)
     with d.no_grad():
         for _ in range(3):
             for size, options in ((26, {"padding": 1}), (5, {"padding": 1}), (26, {"stride": 2}), (9, {"dilation": 2})):
                 x = d.randn(1, 32, size, size)
-                expected = d.conv2d(x, w.clone(), **options)
-                np.testing.assert_array_equal(d.conv2d(x, w, **options).numpy(), expected.numpy())
+                for setting in (2, 4, False, True):
+                    with d.backends.conv.winograd(setting):
+                        expected = d.conv2d(x, w.clone(), **options)
+                        np.testing.assert_array_equal(d.conv2d(x, w, **options).numpy(), expected.numpy())
             x = d.randn(1, 32, 6, 6, dtype=d.float64)
             np.testing.assert_array_equal(d.conv2d(x, w.double()).numpy(), d.conv2d(x, w.clone().double()).numpy())
             turned = w.transpose(0, 1)

@@ -24,7 +24,7 @@ struct Conv2d {
   int64_t oh, ow;                                                    // y:  (n, oc, oh, ow)
   int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;  // the padding above and to the left
   int64_t groups;
-  bool winograd;       // whether 3x3 kernels of stride 1 may round as Winograd's tiles do (Float32)
+  int winograd;        // the side of the tiles of Winograd's, 2 or 4, that it runs on (Float32, 3x3, stride 1), or 0
   bool channels_last;  // whether x and y and their gradients lie as (n, h, w, c); w is as it always is
   bool planes;         // whether x lies as (n, c, h, w) all the same, where conv2d_may_read_planes, and dx with it
                        // where conv2d_few_channels
@@ -42,16 +42,25 @@ inline bool conv2d_prefers_channels_last(const Conv2d& g) {
   return g.groups == 1 ? g.oc >= 32 && (g.c >= 16 || g.c <= 4) : g.oc / g.groups >= 16 && g.c / g.groups >= 16;
 }
 
+// The side of the tiles of Winograd's that pay for g, 4 or 2, or 0: by the products of channels, to which the transform
+// of a filter adds those of as many tiles as it costs. The bounds are measured.
+inline int conv2d_winograd_tile(const Conv2d& g) {
+  const bool possible = g.dtype == DType::Float32 && g.kh == 3 && g.kw == 3 && g.stride_h == 1 && g.stride_w == 1 &&
+                        g.dilation_h == 1 && g.dilation_w == 1 && g.groups == 1;
+  if (!possible || g.c < 32 || g.oc < 32) return 0;
+  const auto tiles = [&](int64_t side) { return g.n * ((g.oh + side - 1) / side) * ((g.ow + side - 1) / side); };
+  const int64_t direct = 9 * g.n * g.oh * g.ow, large = 36 * tiles(4), small = 16 * tiles(2);
+  const int64_t filter = (g.c + g.oc) / 12, with_filters = small + 16 * filter;
+  if (tiles(4) < 48) return g.c >= 64 && g.oc >= 64 && tiles(2) >= 72 && 20 * with_filters <= 13 * direct ? 2 : 0;
+  const int side = 2 * small <= 3 * large && with_filters < large + 36 * filter ? 2 : 4;
+  return 4 * (side == 2 ? small : large) <= 3 * direct ? side : 0;
+}
+
 // Which kernels run (docs/convolution.md says how).
 enum class ConvPath : uint8_t { Winograd, Depthwise, ChannelsLast, Product, Blocks };
 static inline ConvPath conv2d_path(const Conv2d& g) {
   const bool unit_stride = g.stride_h == 1 && g.stride_w == 1, unpadded = g.pad_h == 0 && g.pad_w == 0;
-  // Winograd's tiles of 4x4 outputs pay where there are enough channels that the products outweigh the transforms, and
-  // enough tiles to read the transformed filters for.
-  const int64_t tiles = g.n * ((g.oh + 3) / 4) * ((g.ow + 3) / 4);
-  if (g.winograd && g.dtype == DType::Float32 && g.kh == 3 && g.kw == 3 && unit_stride && g.dilation_h == 1 &&
-      g.dilation_w == 1 && g.groups == 1 && g.c >= 32 && g.oc >= 32 && tiles >= 48)
-    return ConvPath::Winograd;
+  if (g.winograd) return ConvPath::Winograd;
   if (g.channels_last)
     return g.groups > 1 && g.groups == g.c && g.oc == g.c ? ConvPath::Depthwise : ConvPath::ChannelsLast;
   // a transposed convolution's output padding makes x larger than y

@@ -157,6 +157,12 @@ Tensor in_compute_dtype(const Tensor& input, const Tensor& weight, const Tensor&
   return to_dtype(f(wide(input), wide(weight), wide(bias)), input.dtype());
 }
 
+// The side of Winograd's tiles by the setting, or 0.
+int winograd_tile(const Conv2d& g) {
+  const int setting = winograd_enabled(), chosen = setting ? kernel::conv2d_winograd_tile(g) : 0;
+  return chosen && setting > 1 ? setting : chosen;
+}
+
 Conv2d geometry(const char* op, const Tensor& x, const Tensor& weight, ConvAxes stride, ConvAxes front, ConvAxes total,
                 ConvAxes dilation, int64_t groups) {
   Conv2d g{};
@@ -164,12 +170,12 @@ Conv2d geometry(const char* op, const Tensor& x, const Tensor& weight, ConvAxes 
   g.n = x.size(0), g.c = x.size(1), g.h = x.size(2), g.w = x.size(3);
   g.oc = weight.size(0), g.kh = weight.size(2), g.kw = weight.size(3);
   g.groups = groups;
-  g.winograd = winograd_enabled();
   g.pad_h = front.h, g.pad_w = front.w;
   const Geometry h = axis(op, g.h, g.kh, stride.h, total.h, dilation.h, x, weight);
   const Geometry w = axis(op, g.w, g.kw, stride.w, total.w, dilation.w, x, weight);
   g.oh = h.out, g.stride_h = h.stride, g.dilation_h = h.dilation;
   g.ow = w.out, g.stride_w = w.stride, g.dilation_w = w.dilation;
+  g.winograd = winograd_tile(g);
   g.channels_last = kernel::conv2d_prefers_channels_last(g);
   return g;
 }
@@ -177,7 +183,7 @@ Conv2d geometry(const char* op, const Tensor& x, const Tensor& weight, ConvAxes 
 const char* describe(const Conv2d& g, ConvPass pass) {
   switch (kernel::conv2d_path(g)) {
     case kernel::ConvPath::Winograd:
-      return "Winograd F(4x4, 3x3)";
+      return g.winograd == 4 ? "Winograd F(4x4, 3x3)" : "Winograd F(2x2, 3x3)";
     case kernel::ConvPath::Depthwise:
       return "vectors of channels, one filter each";
     case kernel::ConvPath::ChannelsLast:
@@ -233,11 +239,11 @@ Tensor convolve_transposed(const char* op, const Tensor& input, const Tensor& we
     g.n = x.size(0), g.oc = x.size(1), g.oh = x.size(2), g.ow = x.size(3);
     g.c = kernel.size(1) * groups, g.kh = kernel.size(2), g.kw = kernel.size(3);
     g.groups = groups;
-    g.winograd = winograd_enabled();
     g.stride_h = stride.h, g.stride_w = stride.w, g.pad_h = padding.h, g.pad_w = padding.w;
     g.dilation_h = dilation.h, g.dilation_w = dilation.w;
     g.h = out_size(g.oh, g.kh, stride.h, padding.h, output_padding.h, dilation.h);
     g.w = out_size(g.ow, g.kw, stride.w, padding.w, output_padding.w, dilation.w);
+    g.winograd = winograd_tile(g);
     g.channels_last = kernel::conv2d_prefers_channels_last(g);
     const Tensor y = conv_data(x, kernel, g, !needs_graph(x, kernel));
     return b.defined() ? y + reshape(b, {-1, 1, 1}) : y;
@@ -246,17 +252,27 @@ Tensor convolve_transposed(const char* op, const Tensor& input, const Tensor& we
 
 namespace {
 
-std::atomic<bool>& winograd_flag() {
-  static std::atomic<bool> enabled = [] {
-    const char* text = std::getenv("DLCORE_WINOGRAD");
-    return !text || std::string(text) != "0";
+bool is_winograd_setting(int value) { return value == 0 || value == 1 || value == 2 || value == 4; }
+
+std::atomic<int>& winograd_setting() {
+  static std::atomic<int> setting = [] {
+    const char* variable = std::getenv("DLCORE_WINOGRAD");
+    const std::string text = variable && *variable ? variable : "1";
+    const int value = text[0] - '0';
+    DLCORE_CHECK(text.size() == 1 && is_winograd_setting(value), ValueError,
+                 "DLCORE_WINOGRAD: expected 0 (off), 1 (on), or 2 or 4 (only tiles of this size), got ", text);
+    return value;
   }();
-  return enabled;
+  return setting;
 }
 
 }  // namespace
 
-bool winograd_enabled() { return winograd_flag().load(std::memory_order_relaxed); }
-void set_winograd_enabled(bool enabled) { winograd_flag() = enabled; }
+int winograd_enabled() { return winograd_setting().load(std::memory_order_relaxed); }
+void set_winograd_enabled(int enabled) {
+  DLCORE_CHECK(is_winograd_setting(enabled), ValueError,
+               "set_winograd_enabled: enabled must be True, False, or a tile size of 2 or 4, got ", enabled);
+  winograd_setting() = enabled;
+}
 
 }  // namespace dlcore

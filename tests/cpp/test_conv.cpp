@@ -29,7 +29,7 @@ struct Case {
   int64_t n, c, h, w, oc, kh, kw;
   int64_t stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1, groups = 1;
   int64_t more_pad = 0;  // below and to the right, beyond pad_h and pad_w
-  bool winograd = true;
+  int winograd = 0;
   bool channels_last = false;
 };
 
@@ -51,7 +51,7 @@ std::string text(const Case& t) {
   std::ostringstream s;
   s << "n " << t.n << " c " << t.c << " h " << t.h << " w " << t.w << " oc " << t.oc << " k " << t.kh << "x" << t.kw
     << " stride " << t.stride_h << "," << t.stride_w << " pad " << t.pad_h << "," << t.pad_w << "+" << t.more_pad
-    << " dilation " << t.dilation_h << "," << t.dilation_w << " groups " << t.groups
+    << " dilation " << t.dilation_h << "," << t.dilation_w << " groups " << t.groups << " winograd " << t.winograd
     << (t.channels_last ? " channels last" : "");
   return s.str();
 }
@@ -274,8 +274,8 @@ TEST(Conv, Depthwise) {
       }
 }
 
-// |error| <= 16 eps sqrt(terms / 9) times the root of the mean square of the exact results (docs/convolution.md), and
-// without Winograd's tiles the sums' own bound.
+// |error| <= 16 (tiles of 4) or 8 (of 2) eps sqrt(terms / 9) times the root of the mean square of the exact results
+// (docs/convolution.md), and without Winograd's tiles the sums' own bound.
 TEST(Conv, Winograd) {
   std::mt19937 rng(3);
   const auto pick = [&](int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(rng); };
@@ -285,14 +285,20 @@ TEST(Conv, Winograd) {
                              {3, 64, 3, 70, 32, 3, 3, 1, 1, 1, 1},
                              {1, 32, 20, 21, 47, 3, 3, 1, 1, 5, 4},
                              {1, 160, 14, 15, 130, 3, 3, 1, 1, 2, 0},
-                             {17, 32, 1, 2, 35, 3, 3, 1, 1, 1, 1}};
+                             {17, 32, 1, 2, 35, 3, 3, 1, 1, 1, 1},
+                             {3, 40, 1, 37, 33, 3, 3, 1, 1, 1, 1},
+                             {2, 33, 25, 1, 48, 3, 3, 1, 1, 1, 1},
+                             {30, 32, 3, 3, 32, 3, 3, 1, 1, 1, 1},
+                             {2, 5, 9, 11, 7, 3, 3, 1, 1, 1, 2}};
   for (int i = 0; i < (kSanitized ? 3 : 12); ++i)
     cases.push_back(
         {pick(1, 4), pick(32, 50), pick(3, 24), pick(3, 40), pick(32, 50), 3, 3, 1, 1, pick(0, 3), pick(0, 3)});
   const auto check_winograd = [](const Case& t, const Reference& r) {
     Buffers<float> tested(t);
     const Conv2d& g = tested.g;
-    const double terms[] = {9. * g.c, 9. * g.oc, 1. * g.n * g.oh * g.ow, 1. * g.n * g.oh * g.ow};
+    const int64_t side = t.winograd, tiles = g.n * ((g.oh + side - 1) / side) * ((g.ow + side - 1) / side);
+    const double positions = 1. * tiles * side * side;  // what tiles hold beyond the plane rounds too
+    const double terms[] = {9. * g.c, 9. * g.oc, positions, positions};
     for (const std::string& tier : dlcore::available_tiers()) {
       tested.forget();
       tested.run(dlcore::kernels(tier));
@@ -304,7 +310,8 @@ TEST(Conv, Winograd) {
           worst = std::max(worst, std::abs(got[k][i] - r.exact[k][i]));
         }
         const double size = std::sqrt(square / static_cast<double>(got[k].size()));
-        EXPECT_LE(worst, 16 * std::numeric_limits<float>::epsilon() * std::sqrt(terms[k] / 9) * size)
+        const double factor = t.winograd == 4 ? 16 : 8;
+        EXPECT_LE(worst, factor * std::numeric_limits<float>::epsilon() * std::sqrt(terms[k] / 9) * size)
             << k << " " << tier << " " << text(t);
       }
     }
@@ -314,9 +321,11 @@ TEST(Conv, Winograd) {
     for (const bool last : {false, true}) {
       Case tested = t;
       tested.channels_last = last;
-      check_winograd(tested, r);
-      tested.winograd = false;
       compare<float>(tested, r);
+      for (const int tile : {2, 4}) {
+        tested.winograd = tile;
+        check_winograd(tested, r);
+      }
     }
   }
 }
@@ -368,9 +377,15 @@ TEST(Conv, SameBitsForAnyThreads) {
                         {3, 160, 14, 14, 40, 3, 3, 1, 1, 1, 1}, {4, 16, 30, 30, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16},
                         {2, 512, 7, 7, 96, 3, 3, 2, 2, 1, 1}};
   std::vector<Case> all(std::begin(cases), std::end(cases));
-  for (Case t : cases) {
-    t.channels_last = true;
-    all.push_back(t);
+  for (const int tile : {2, 4}) {
+    Case tiles{1, 80, 28, 28, 72, 3, 3, 1, 1, 1, 1}, planes{20, 40, 7, 7, 33, 3, 3, 1, 1, 1, 1};
+    tiles.winograd = planes.winograd = tile;
+    all.push_back(tiles);
+    all.push_back(planes);
+  }
+  for (size_t i = 0, n = all.size(); i < n; ++i) {
+    all.push_back(all[i]);
+    all.back().channels_last = true;
   }
   const int threads = dlcore::get_num_threads();
   for (const Case& t : all) {

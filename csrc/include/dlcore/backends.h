@@ -6,9 +6,10 @@
 namespace dlcore {
 
 // Whether float32 convolutions of 3x3 and stride 1 may use Winograd's tiles (docs/convolution.md), which round more
-// coarsely; DLCORE_WINOGRAD=0 in the environment starts with no.
-DLCORE_API bool winograd_enabled();
-DLCORE_API void set_winograd_enabled(bool enabled);
+// coarsely: 0 no, 1 where and in the size that the library chooses, 2 or 4 where it chooses but in this size.
+// ValueError for others. DLCORE_WINOGRAD in the environment is what it starts with, else 1.
+DLCORE_API int winograd_enabled();
+DLCORE_API void set_winograd_enabled(int enabled);
 
 // In words, how conv2d with these arguments runs: its cost, the order of the images in memory and the kernels
 // of forward and of both gradients.

@@ -439,7 +439,10 @@ template <class T, class F>
 auto with_correlation(const Conv2d& g, bool backward, void* workspace, const F& use) {
   switch (conv2d_path(g)) {
     case ConvPath::Winograd:
-      if constexpr (sizeof(T) == 4) return use(Winograd(g, backward, workspace));
+      if constexpr (sizeof(T) == 4) {
+        if (g.winograd == F2::kOut) return use(Winograd<F2>(g, backward, workspace));
+        return use(Winograd<F4>(g, backward, workspace));
+      }
       break;
     case ConvPath::Depthwise:
       return use(Depthwise<T>(g, backward, workspace));
@@ -459,7 +462,10 @@ template <class T, class F>
 auto with_gradient(const Conv2d& g, void* workspace, const F& use) {
   switch (conv2d_path(g)) {
     case ConvPath::Winograd:
-      if constexpr (sizeof(T) == 4) return use(WinogradGradient(g, workspace));
+      if constexpr (sizeof(T) == 4) {
+        if (g.winograd == F2::kOut) return use(WinogradGradient<F2>(g, workspace));
+        return use(WinogradGradient<F4>(g, workspace));
+      }
       break;
     case ConvPath::Depthwise:
       return use(DepthwiseGradient<T>(g, workspace));

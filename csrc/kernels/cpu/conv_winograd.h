@@ -1,10 +1,10 @@
 #pragma once
 // 3x3 convolutions of stride 1 by Winograd's tiles (winograd.h), forward and backward by data: over all channels c,
 //
-//   M[xi][tile, k] = sum_c V[xi][tile, c] U[xi][c, k]          xi = 0 ... 35
+//   M[xi][tile, k] = sum_c V[xi][tile, c] U[xi][c, k]          xi = 0 ... 35 (F4) or 15 (F2)
 //
-// is 36 products of matrices. A block of tiles goes through all steps at once, its channels last: the input's rows,
-// their transform V, the products M, the output's rows. What they take stays in the cache.
+// is as many products of matrices. A block of tiles goes through all steps at once, its channels last: the input's
+// rows, their transform V, the products M, the output's rows. What they take stays in the cache.
 #include "core/parallel.h"
 #include "kernels/conv.h"
 #include "kernels/cpu/arena.h"
@@ -65,10 +65,12 @@ void load_window_channels_last(const T* image, int64_t channels, int64_t h, int6
 constexpr int kTaps = kFilter * kFilter;
 
 // Forward, and backward by data: that is a convolution of dy with the filters turned around.
+template <class F>
 class Winograd {
   using T = float;
   using V = vec<T>;
   static constexpr int64_t L = V::size;
+  static constexpr int kIn = F::kIn, kOut = F::kOut, kPoints = F::kPoints;
 
  public:
   Winograd(const Conv2d& g, bool backward, void* workspace)
@@ -87,9 +89,9 @@ class Winograd {
         out_(backward ? g.c : g.oc),
         in_lanes_(ceil_div(in_, L) * L),
         out_lanes_(ceil_div(out_, kTileCols<T>) * kTileCols<T>),
-        tiles_x_(ceil_div(out_w_, kTileOut)),
-        tiles_y_(ceil_div(out_h_, kTileOut)),
-        row_(tiles_x_ * kTileOut + kFilter - 1),
+        tiles_x_(ceil_div(out_w_, kOut)),
+        tiles_y_(ceil_div(out_h_, kOut)),
+        row_(tiles_x_ * kOut + kFilter - 1),
         arena_{static_cast<char*>(workspace)} {
     // A block is a band of tiles of one image, or several whole images; where there are few blocks, each is cut along
     // the output's channels into parts, which transform the same input.
@@ -121,20 +123,29 @@ class Winograd {
   int64_t packed_bytes() const { return kPoints * filter_step_ * kItem; }
 
   // U[xi][c, k], in the panels that the matrix engine reads: columns by kTileCols, the rows of each one after another.
-  // Backward the filters are turned around and the channels change sides.
+  // Backward the filters are turned around and the channels change sides. A few rows of a panel are made at a time:
+  // written one by one to all the matrices, they would miss the cache each time.
   void pack(const T* weights, T* filters) const {
     const int64_t k_step = kTaps * (backward_ ? 1 : in_), c_step = kTaps * (backward_ ? out_ : 1);
-    parallel_for(out_lanes_ / L * in_, 1 << 9, [&](int64_t begin, int64_t end) {
+    constexpr int64_t P = kTileCols<T>, R = 8;
+    const int64_t blocks = ceil_div(in_, R);
+    parallel_for(out_lanes_ / P * blocks, 1 << 3, [&](int64_t begin, int64_t end) {
+      T rows[kPoints][R * P];
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t k = i / in_ * L, c = i % in_;
-        V taps[kTaps];  // lanes are output channels
-        each_column(weights + k * k_step + c * c_step, k_step, least(L, out_ - k), kTaps,
-                    [&](int64_t tap, V x) { taps[tap] = x; });
-        T* to = filters + k / kTileCols<T> * kTileCols<T> * in_ + c * kTileCols<T> + k % kTileCols<T>;
-        transform_tile<kFilter, kTileIn, V>(
-            [](const V(&g)[kFilter], V(&u)[kTileIn]) { filter_transform(g, u); },
-            [&](int u, int v) { return taps[backward_ ? kTaps - 1 - (u * kFilter + v) : u * kFilter + v]; },
-            [&](int u, int v, V x) { x.store(to + (u * kTileIn + v) * filter_step_); });
+        const int64_t panel = i / blocks * P, first = i % blocks * R, count = least(R, in_ - first);
+        for (int64_t k = panel; k < panel + P; k += L)
+          for (int64_t c = first; c < first + count; ++c) {
+            V taps[kTaps];  // lanes are output channels
+            each_column(weights + k * k_step + c * c_step, k_step, least(L, out_ - k), kTaps,
+                        [&](int64_t tap, V x) { taps[tap] = x; });
+            const int64_t at = (c - first) * P + k - panel;
+            transform_tile<kFilter, kIn, V>(
+                [](const auto& g, auto& u) { F::filter_transform(g, u); },
+                [&](int u, int v) { return taps[backward_ ? kTaps - 1 - (u * kFilter + v) : u * kFilter + v]; },
+                [&](int u, int v, V x) { x.store(rows[u * kIn + v] + at); });
+          }
+        for (int64_t xi = 0; xi < kPoints; ++xi)
+          copy(filters + xi * filter_step_ + panel * in_ + first * P, rows[xi], count * P);
       }
     });
   }
@@ -165,7 +176,7 @@ class Winograd {
 
  private:
   static constexpr int64_t kItem = sizeof(T), kBlockBytes = 8 << 20;
-  static constexpr int64_t kOffset = 32;  // keeps the 36 matrices of a kind apart in the cache's sets
+  static constexpr int64_t kOffset = 32;  // keeps the matrices of a kind apart in the cache's sets
 
   // Channels of the output that a part makes.
   struct Columns {
@@ -181,8 +192,8 @@ class Winograd {
 
   Slot take_slot(Arena& arena) const {
     Slot s;
-    const int64_t rows = band_ * kTileOut;
-    s.rows = arena.take<T>(most((rows + kFilter - 1) * row_ * in_lanes_, rows * tiles_x_ * kTileOut * part_));
+    const int64_t rows = band_ * kOut;
+    s.rows = arena.take<T>(most((rows + kFilter - 1) * row_ * in_lanes_, rows * tiles_x_ * kOut * part_));
     s.input = arena.take<T>(kPoints * input_step_);
     s.products = arena.take<T>(kPoints * product_step_);
     int64_t workspace = 0;
@@ -221,8 +232,7 @@ class Winograd {
   // The padded input rows of tile rows [first, first + rows) of an image, channels last.
   void load_rows(const T* image, int64_t first, int64_t rows, T* to) const {
     const auto load = channels_last_ ? load_window_channels_last<T> : load_window<T>;
-    load(image, in_, in_h_, in_w_, first * kTileOut - pad_h_, -pad_w_, rows * kTileOut + kFilter - 1, row_, to,
-         in_lanes_);
+    load(image, in_, in_h_, in_w_, first * kOut - pad_h_, -pad_w_, rows * kOut + kFilter - 1, row_, to, in_lanes_);
   }
 
   // V of the tiles of an image's rows, from tile `at` on.
@@ -230,35 +240,34 @@ class Winograd {
     for (int64_t y = 0; y < rows; ++y)
       for (int64_t x = 0; x < tiles_x_; ++x, ++at)
         for (int64_t c = 0; c < in_lanes_; c += L) {
-          const T* from = slot.rows + (y * kTileOut * row_ + x * kTileOut) * in_lanes_ + c;
+          const T* from = slot.rows + (y * kOut * row_ + x * kOut) * in_lanes_ + c;
           T* to = slot.input + at * in_lanes_ + c;
-          transform_tile<kTileIn, kTileIn, V>(
-              [](const V(&a)[kTileIn], V(&b)[kTileIn]) { input_transform(a, b); },
-              [&](int i, int j) { return V::load(from + (i * row_ + j) * in_lanes_); },
-              [&](int i, int j, V v) { v.store(to + (i * kTileIn + j) * input_step_); });
+          transform_tile<kIn, kIn, V>([](const auto& a, auto& b) { F::input_transform(a, b); },
+                                      [&](int i, int j) { return V::load(from + (i * row_ + j) * in_lanes_); },
+                                      [&](int i, int j, V v) { v.store(to + (i * kIn + j) * input_step_); });
         }
   }
 
   // The part's channels of an image's rows, channels last, from tile `at` on.
   void transform_output(const Slot& slot, int64_t at, int64_t rows, Columns k, const T* bias) const {
-    const int64_t width = tiles_x_ * kTileOut;
+    const int64_t width = tiles_x_ * kOut;
     for (int64_t y = 0; y < rows; ++y)
       for (int64_t x = 0; x < tiles_x_; ++x, ++at)
         for (int64_t c = 0; c < k.count; c += L) {
           const T* from = slot.products + at * part_ + c;
-          T* to = slot.rows + (y * kTileOut * width + x * kTileOut) * part_ + c;
+          T* to = slot.rows + (y * kOut * width + x * kOut) * part_ + c;
           const V b = bias ? V::load(bias + c, k.count - c) : V(T(0));
-          transform_tile<kTileIn, kTileOut, V>(
-              [](const V(&m)[kTileIn], V(&z)[kTileOut]) { output_transform(m, z); },
-              [&](int i, int j) { return V::load(from + (i * kTileIn + j) * product_step_); },
+          transform_tile<kIn, kOut, V>(
+              [](const auto& m, auto& z) { F::output_transform(m, z); },
+              [&](int i, int j) { return V::load(from + (i * kIn + j) * product_step_); },
               [&](int i, int j, V v) { (relu_ ? relu(v + b) : v + b).store(to + (i * width + j) * part_); });
         }
   }
 
   // Those rows to their places in an image.
   void store_rows(const T* from, int64_t first, int64_t rows, Columns k, T* image) const {
-    const int64_t width = tiles_x_ * kTileOut;
-    const int64_t y = first * kTileOut, height = least(rows * kTileOut, out_h_ - y);
+    const int64_t width = tiles_x_ * kOut;
+    const int64_t y = first * kOut, height = least(rows * kOut, out_h_ - y);
     if (channels_last_) {
       for (int64_t r = 0; r < height; ++r, from += width * part_)
         for (int64_t j = 0; j < out_w_; ++j)
@@ -284,7 +293,7 @@ class Winograd {
   int64_t together_, bands_, band_, tiles_;  // images, bands of an image, rows and tiles in a block
   int64_t parts_, part_;                     // of the output's channels
   int64_t items_, grain_;
-  int64_t input_step_, product_step_, filter_step_;  // from one of the 36 matrices to the next
+  int64_t input_step_, product_step_, filter_step_;  // from one point's matrix to the next
   T* own_filters_;                                   // where they don't come packed
   char* slots_;
   int64_t slot_bytes_;
@@ -295,20 +304,22 @@ class Winograd {
 //
 //   dU[xi][c, k] = sum_tiles V[xi][tile, c] D[xi][tile, k],   dw[k, c] = G^T dU[., c, k] G.
 //
-// The tiles go by in blocks: first all of a block's rows are transformed, then its 36 products are added, each by one
+// The tiles go by in blocks: first all of a block's rows are transformed, then its products are added, each by one
 // thread, so that no sum depends on the threads.
+template <class F>
 class WinogradGradient {
   using T = float;
   using V = vec<T>;
   static constexpr int64_t L = V::size;
+  static constexpr int kIn = F::kIn, kOut = F::kOut, kPoints = F::kPoints;
 
  public:
   WinogradGradient(const Conv2d& g, void* workspace)
       : g_(g),
         in_lanes_(ceil_div(g.c, L) * L),
         out_lanes_(ceil_div(g.oc, L) * L),
-        tiles_x_(ceil_div(g.ow, kTileOut)),
-        tiles_y_(ceil_div(g.oh, kTileOut)),
+        tiles_x_(ceil_div(g.ow, kOut)),
+        tiles_y_(ceil_div(g.oh, kOut)),
         arena_{static_cast<char*>(workspace)} {
     constexpr int64_t item = sizeof(T), offset = 32;  // as in Winograd
     // Every block reads and writes dU: the larger that is, the fewer blocks.
@@ -321,7 +332,7 @@ class WinogradGradient {
     x_ = arena_.take<T>(kPoints * x_step_);
     dy_ = arena_.take<T>(kPoints * dy_step_);
     du_ = arena_.take<T>(kPoints * du_step_);
-    slot_ = most((kTileOut + kFilter - 1) * row() * in_lanes_, kTileOut * kTileOut * tiles_x_ * out_lanes_);
+    slot_ = most((kOut + kFilter - 1) * row() * in_lanes_, kOut * kOut * tiles_x_ * out_lanes_);
     slots_ = arena_.take<T>(slot_ * ceil_div(rows_, grain_));
     scratch_ = most(gemm_workspace({product(rows_)}), gemm_workspace({product((g.n * tiles_y_ - 1) % rows_ + 1)}));
     scratches_ = arena_.take<char>(scratch_ * ceil_div(kPoints, kProducts));
@@ -336,7 +347,7 @@ class WinogradGradient {
       parallel_for(rows, grain_, [&](int64_t begin, int64_t end) {
         T* slot = slots_ + begin / grain_ * slot_;
         for (int64_t i = begin; i < end; ++i) {
-          const int64_t image = (first + i) / tiles_y_, y = (first + i) % tiles_y_ * kTileOut;
+          const int64_t image = (first + i) / tiles_y_, y = (first + i) % tiles_y_ * kOut;
           transform_x(x + image * g_.c * g_.h * g_.w, y, i * tiles_x_, slot);
           transform_dy(dy + image * g_.oc * g_.oh * g_.ow, y, i * tiles_x_, slot);
         }
@@ -361,9 +372,9 @@ class WinogradGradient {
   }
 
  private:
-  static constexpr int64_t kProducts = 3;  // that share scratch
+  static constexpr int64_t kProducts = (kPoints + 11) / 12;  // that share scratch
 
-  int64_t row() const { return tiles_x_ * kTileOut + kFilter - 1; }
+  int64_t row() const { return tiles_x_ * kOut + kFilter - 1; }
 
   Gemm product(int64_t rows) const {
     Gemm p{};
@@ -378,41 +389,44 @@ class WinogradGradient {
   // V and D of one row of tiles, from tile `at` on.
   void transform_x(const T* image, int64_t y, int64_t at, T* slot) const {
     const auto load = g_.channels_last ? load_window_channels_last<T> : load_window<T>;
-    load(image, g_.c, g_.h, g_.w, y - g_.pad_h, -g_.pad_w, kTileOut + kFilter - 1, row(), slot, in_lanes_);
+    load(image, g_.c, g_.h, g_.w, y - g_.pad_h, -g_.pad_w, kOut + kFilter - 1, row(), slot, in_lanes_);
     for (int64_t t = 0; t < tiles_x_; ++t)
       for (int64_t c = 0; c < in_lanes_; c += L) {
-        const T* from = slot + t * kTileOut * in_lanes_ + c;
+        const T* from = slot + t * kOut * in_lanes_ + c;
         T* to = x_ + (at + t) * in_lanes_ + c;
-        transform_tile<kTileIn, kTileIn, V>([](const V(&a)[kTileIn], V(&b)[kTileIn]) { input_transform(a, b); },
-                                            [&](int i, int j) { return V::load(from + (i * row() + j) * in_lanes_); },
-                                            [&](int i, int j, V v) { v.store(to + (i * kTileIn + j) * x_step_); });
+        transform_tile<kIn, kIn, V>([](const auto& a, auto& b) { F::input_transform(a, b); },
+                                    [&](int i, int j) { return V::load(from + (i * row() + j) * in_lanes_); },
+                                    [&](int i, int j, V v) { v.store(to + (i * kIn + j) * x_step_); });
       }
   }
   void transform_dy(const T* image, int64_t y, int64_t at, T* slot) const {
-    const int64_t width = tiles_x_ * kTileOut;
+    const int64_t width = tiles_x_ * kOut;
     const auto load = g_.channels_last ? load_window_channels_last<T> : load_window<T>;
-    load(image, g_.oc, g_.oh, g_.ow, y, 0, kTileOut, width, slot, out_lanes_);
+    load(image, g_.oc, g_.oh, g_.ow, y, 0, kOut, width, slot, out_lanes_);
     for (int64_t t = 0; t < tiles_x_; ++t)
       for (int64_t k = 0; k < out_lanes_; k += L) {
-        const T* from = slot + t * kTileOut * out_lanes_ + k;
+        const T* from = slot + t * kOut * out_lanes_ + k;
         T* to = dy_ + (at + t) * out_lanes_ + k;
-        transform_tile<kTileOut, kTileIn, V>([](const V(&a)[kTileOut], V(&b)[kTileIn]) { output_adjoint(a, b); },
-                                             [&](int i, int j) { return V::load(from + (i * width + j) * out_lanes_); },
-                                             [&](int i, int j, V v) { v.store(to + (i * kTileIn + j) * dy_step_); });
+        transform_tile<kOut, kIn, V>([](const auto& a, auto& b) { F::output_adjoint(a, b); },
+                                     [&](int i, int j) { return V::load(from + (i * width + j) * out_lanes_); },
+                                     [&](int i, int j, V v) { v.store(to + (i * kIn + j) * dy_step_); });
       }
   }
 
   void transform_back(T* dw) const {
-    parallel_for(out_lanes_ / L * g_.c, 1 << 9, [&](int64_t begin, int64_t end) {
+    constexpr int64_t R = 8 * L;  // columns at a time: neighbours, for the cache
+    parallel_for(ceil_div(out_lanes_, R) * g_.c, 1 << 4, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t k = i / g_.c * L, c = i % g_.c;
-        const T* from = du_ + c * out_lanes_ + k;
-        V taps[kTaps];
-        transform_tile<kTileIn, kFilter, V>([](const V(&a)[kTileIn], V(&b)[kFilter]) { filter_adjoint(a, b); },
-                                            [&](int u, int v) { return V::load(from + (u * kTileIn + v) * du_step_); },
-                                            [&](int u, int v, V x) { taps[u * kFilter + v] = x; });
-        store_columns(dw + (k * g_.c + c) * kTaps, g_.c * kTaps, g_.oc - k, kTaps,
-                      [&](int64_t tap) { return taps[tap]; });
+        const int64_t first = i / g_.c * R, c = i % g_.c;
+        for (int64_t k = first; k < least(first + R, out_lanes_); k += L) {
+          const T* from = du_ + c * out_lanes_ + k;
+          V taps[kTaps];
+          transform_tile<kIn, kFilter, V>([](const auto& a, auto& b) { F::filter_adjoint(a, b); },
+                                          [&](int u, int v) { return V::load(from + (u * kIn + v) * du_step_); },
+                                          [&](int u, int v, V x) { taps[u * kFilter + v] = x; });
+          store_columns(dw + (k * g_.c + c) * kTaps, g_.c * kTaps, g_.oc - k, kTaps,
+                        [&](int64_t tap) { return taps[tap]; });
+        }
       }
     });
   }
@@ -420,7 +434,7 @@ class WinogradGradient {
   const Conv2d& g_;
   int64_t in_lanes_, out_lanes_, tiles_x_, tiles_y_;
   int64_t rows_, grain_;                // rows of tiles in a block, and in a thread's chunk
-  int64_t x_step_, dy_step_, du_step_;  // from one of the 36 matrices to the next
+  int64_t x_step_, dy_step_, du_step_;  // from one point's matrix to the next
   T *x_, *dy_, *du_;                    // V: (points, tiles, in_lanes), D: (points, tiles, out_lanes), dU
   T* slots_;
   int64_t slot_;

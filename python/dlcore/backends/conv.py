@@ -8,21 +8,31 @@ from collections.abc import Iterator
 from .. import _core
 
 
-def winograd_enabled() -> bool:
-    """Whether float32 convolutions of 3x3 and stride 1 may use Winograd's tiles.
+def winograd_enabled() -> bool | int:
+    """Whether float32 convolutions of 3x3 and stride 1 may use Winograd's tiles: the setting of `set_winograd_enabled`.
 
-    They may, unless ``DLCORE_WINOGRAD=0`` stands in the environment.
+    ``DLCORE_WINOGRAD`` in the environment, 0, 1, 2 or 4, is what it starts with; else they may.
     """
-    return _core._winograd_enabled()
+    setting = _core._winograd_enabled()
+    return setting if setting > 1 else setting == 1
 
 
-def set_winograd_enabled(enabled: bool) -> None:
-    """Lets them, or not, from now on and in all threads."""
+def set_winograd_enabled(enabled: bool | int) -> None:
+    """Lets them, or not, from now on and in all threads.
+
+    Args:
+        enabled: True: where and in the size that the library chooses from the shape. False: nowhere. 2 or 4: where the
+            library chooses to, but only with tiles of 2x2 outputs, F(2x2, 3x3), which round like direct sums, or only
+            with 4x4, F(4x4, 3x3), which take fewer multiplications.
+
+    Raises:
+        ValueError: another number.
+    """
     _core._set_winograd_enabled(enabled)
 
 
 @contextlib.contextmanager
-def winograd(enabled: bool) -> Iterator[None]:
+def winograd(enabled: bool | int) -> Iterator[None]:
     """`set_winograd_enabled` for a while: ``with backends.conv.winograd(False): ...``."""
     before = winograd_enabled()
     set_winograd_enabled(enabled)
