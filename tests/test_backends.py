@@ -1,6 +1,7 @@
-"""Winograd's tiles, switched on and off, and of both sizes."""
+"""Winograd's tiles, switched on and off, and of both sizes; and what is said to run."""
 
 import os
+import random
 import subprocess
 import sys
 
@@ -10,6 +11,8 @@ import pytest
 
 import dlcore
 from dlcore.backends import conv
+from dlcore.nn import functional as F
+from dlcore.profiler import profile
 
 
 @pytest.fixture
@@ -200,3 +203,128 @@ def test_explain_checks_its_arguments():
         conv.explain(dlcore.zeros(1, 3, 8, 8), dlcore.zeros(4, 2, 3, 3))
     with pytest.raises(RuntimeError, match="padding 'same' needs stride 1"):
         conv.explain(dlcore.zeros(1, 3, 8, 8), dlcore.zeros(4, 3, 3, 3), stride=2, padding="same")
+    with pytest.raises(RuntimeError, match=r"explain: weight must have 3, 4 or 5 dimensions, .* got shape \(2, 3\)"):
+        conv.explain(dlcore.zeros(2, 3), dlcore.zeros(2, 3))
+    with pytest.raises(ValueError, match="explain: output_padding needs transposed=True, but got 1"):
+        conv.explain(dlcore.zeros(1, 3, 8, 8), dlcore.zeros(4, 3, 3, 3), stride=2, output_padding=1)
+    with pytest.raises(TypeError):
+        conv.explain(dlcore.zeros(1, 4, 8, 8), dlcore.zeros(4, 3, 3, 3), padding="same", transposed=True)
+
+
+EXPLAINED = [
+    (
+        (8, 64, 100), (128, 64, 3), {"padding": 1},
+        """\
+conv1d: (8, 64, 100) by (128, 64, 3) to (8, 128, 100), float32, 39 MFLOP and 1 MB forward
+run as: conv2d of (8, 64, 1, 100) by (128, 64, 1, 3) to (8, 128, 1, 100)
+order in memory: channels last
+forward: products of matrices, read in place
+gradient of input: products of matrices, read in place
+gradient of weight: products of matrices, read in place""",
+    ),
+    (
+        (2, 32, 16, 28, 28), (64, 32, 3, 3, 3), {"padding": "same"},
+        """\
+conv3d: (2, 32, 16, 28, 28) by (64, 32, 3, 3, 3) to (2, 64, 16, 28, 28), float32, 2775 MFLOP and 29 MB forward
+run as: 3 times conv2d of (32, 32, 28, 28) by (64, 32, 3, 3) to (32, 64, 28, 28), added up
+order in memory: channels last
+forward: Winograd F(4x4, 3x3)
+gradient of input: Winograd F(4x4, 3x3)
+gradient of weight: Winograd F(4x4, 3x3)""",
+    ),
+    (
+        (1, 9, 9, 9), (4, 1, 2, 3, 3), {"stride": (2, 1, 1)},
+        """\
+conv3d: (1, 1, 9, 9, 9) by (4, 1, 2, 3, 3) to (1, 4, 4, 7, 7), float32, 0 MFLOP and 0 MB forward
+run as: 2 times conv2d of (4, 1, 9, 9) by (4, 1, 3, 3) to (4, 4, 7, 7), added up
+order in memory: channels first
+forward: sums over padded blocks of the image
+gradient of input: sums over padded blocks of the image
+gradient of weight: sums over padded blocks of the image""",
+    ),
+    (
+        (4, 64, 14, 14), (64, 3, 4, 4), {"transposed": True, "stride": 2, "padding": 1},
+        """\
+conv_transpose2d: (4, 64, 14, 14) by (64, 3, 4, 4) to (4, 3, 28, 28), float32, 5 MFLOP and 0 MB forward
+run as: gradient of input of conv2d of (4, 3, 28, 28) by (64, 3, 4, 4) to (4, 64, 14, 14)
+order in memory: channels last
+forward: products of positions with whole filters
+gradient of input: products of matrices, read in place
+gradient of weight: products of matrices, read in place""",
+    ),
+    (
+        (2, 32, 50), (32, 16, 5), {"transposed": True, "stride": 2, "output_padding": 1},
+        """\
+conv_transpose1d: (2, 32, 50) by (32, 16, 5) to (2, 16, 104), float32, 1 MFLOP and 0 MB forward
+run as: gradient of input of conv2d of (2, 16, 1, 104) by (32, 16, 1, 5) to (2, 32, 1, 50)
+order in memory: channels last
+forward: products of matrices, read in place
+gradient of input: products of matrices, read in place
+gradient of weight: products of matrices, read in place""",
+    ),
+    (
+        (2, 16, 4, 8, 8), (16, 8, 3, 3, 3), {"transposed": True, "stride": 2, "padding": 1, "groups": 2},
+        """\
+conv_transpose3d: (2, 16, 4, 8, 8) by (16, 8, 3, 3, 3) to (2, 16, 7, 15, 15), float32, 4 MFLOP and 0 MB forward
+run as: 3 times gradient of input of conv2d of (8, 16, 15, 15) by (16, 8, 3, 3) to (8, 16, 8, 8), added up
+order in memory: channels first
+forward: sums over padded blocks of the image
+gradient of input: sums over padded blocks of the image
+gradient of weight: sums over padded blocks of the image""",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("x, w, options, text", EXPLAINED)
+def test_explain_of_all_dimensions(x, w, options, text):
+    assert conv.explain(dlcore.empty(x), dlcore.empty(w), **options) == text
+
+
+def sample(rng):
+    """A convolution of any kind, with arguments that mostly fit."""
+    spatial, transposed, groups = rng.choice([1, 2, 3]), rng.random() < 0.5, rng.choice([1, 1, 2, 16])
+    inputs, outputs = groups * rng.choice([1, 2, 3, 16, 40]), groups * rng.choice([1, 3, 32])
+
+    def each(low, high):
+        values = [rng.randint(low, high) for _ in range(spatial)]
+        return values[0] if rng.random() < 0.4 else values
+
+    def sizes(low, high):
+        return tuple(rng.randint(low, high) for _ in range(spatial))
+
+    batch = () if rng.random() < 0.2 else (rng.randint(0, 3),)
+    x = (*batch, inputs, *sizes(1, 9 if spatial == 3 else 24))
+    w = ((inputs, outputs // groups) if transposed else (outputs, inputs // groups)) + sizes(1, 4)
+    options = {"stride": each(1, 5), "padding": each(0, 2), "dilation": each(1, 2), "groups": groups}
+    if transposed:
+        options["output_padding"] = each(0, 1)
+    elif rng.random() < 0.3:
+        options["padding"] = rng.choice(["same", "valid"])
+    return f"conv{'_transpose' if transposed else ''}{spatial}d", x, w, options
+
+
+def test_explain_knows_what_the_convolutions_do():
+    """Shapes, kernels and cost are those of the run, and errors its errors."""
+    rng, explained = random.Random(0), 0
+    for _ in range(400):
+        name, x, w, options = sample(rng)
+        dtype = rng.choice([dlcore.float32, dlcore.float64, dlcore.float16])
+        x, w = dlcore.zeros(x, dtype=dtype), dlcore.zeros(w, dtype=dtype)
+        try:
+            with profile() as p:
+                y = getattr(F, name)(x, w, **options)
+        except RuntimeError as error:
+            with pytest.raises(RuntimeError) as raised:
+                conv.explain(x, w, transposed="transpose" in name, **options)
+            assert str(raised.value) == str(error)
+            continue
+        text = conv.explain(x, w, transposed="transpose" in name, **options)
+        explained += 1
+        kernel = "conv2d_backward_data" if "transpose" in name else "conv2d"
+        runs = [e for e in p.events() if e.name == kernel]
+        batch = () if x.dim() == w.dim() else (1,)
+        assert f"{name}: {(*batch, *x.shape)} by {tuple(w.shape)} to {(*batch, *y.shape)}, " in text
+        flops = sum(e.flops for e in runs)
+        assert f" {int(flops / 1e6 + 0.5)} MFLOP " in text
+        assert (f"run as: {len(runs)} times " in text) == (len(runs) > 1)
+    assert explained > 200

@@ -8,6 +8,7 @@ import pytest
 
 import dlcore
 from dlcore import nn
+from dlcore.profiler import profile
 
 
 def layers(count):
@@ -205,7 +206,7 @@ def test_containers_can_be_copied():
     assert twin[2][0] is not net[2][0]
 
 
-# --- a chain's ReLUs run with the layer before them
+# --- a chain's ReLUs and ReLU6s run with the layer before them
 
 
 def chain():
@@ -247,3 +248,13 @@ def test_a_chain_respects_subclasses_and_replaced_methods():
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
     net[0].forward = lambda input: input - 1
     np.testing.assert_array_equal(net(x).numpy(), (x - 1).relu().numpy())
+
+
+def test_a_chain_runs_a_relu6_with_the_convolution_before_it():
+    conv, norm, x = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), 9 * dlcore.randn(2, 3, 6, 6)
+    expected = nn.functional.relu6(conv(x))
+    with profile() as p:
+        y = nn.Sequential(conv, nn.ReLU6())(x)
+    assert dlcore.equal(y, expected) and {e.name for e in p.events()} == {"conv2d"}
+    expected = nn.functional.relu6(norm(conv(x)))  # batch norm has only relu: two passes
+    assert dlcore.equal(nn.Sequential(conv, norm, nn.ReLU6(inplace=True))(x), expected)

@@ -30,11 +30,13 @@ void bind_nn(Ops& ops) {
       "int[2] dilation=1, int groups=1, str activation=\"relu\") -> Tensor");
   using Sides = std::string (*)(const Tensor&, const Tensor&, IntSpan, IntSpan, IntSpan, int64_t);
   using NamedSides = std::string (*)(const Tensor&, const Tensor&, IntSpan, const std::string&, IntSpan, int64_t);
-  ops.function<static_cast<Sides>(&explain_conv2d), static_cast<NamedSides>(&explain_conv2d)>(
-      "_explain_conv2d",
-      {"(Tensor input, Tensor weight, int[2] stride=1, int[2] padding=0, int[2] dilation=1, int groups=1) -> str",
-       "(Tensor input, Tensor weight, int[2] stride=1, str padding=\"valid\", int[2] dilation=1, int groups=1) -> "
-       "str"});
+  ops.function<static_cast<Sides>(&explain_convolution), static_cast<NamedSides>(&explain_convolution)>(
+      "_explain_convolution",
+      {"(Tensor input, Tensor weight, int[] stride, int[] padding, int[] dilation, int groups) -> str",
+       "(Tensor input, Tensor weight, int[] stride, str padding, int[] dilation, int groups) -> str"});
+  ops.function<&explain_transposed_convolution>(
+      "_explain_transposed_convolution(Tensor input, Tensor weight, int[] stride, int[] padding, int[] output_padding, "
+      "int groups, int[] dilation) -> str");
   ops.function<&conv_transpose1d>(
       "conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, "
       "int[1] output_padding=0, int groups=1, int[1] dilation=1) -> Tensor");

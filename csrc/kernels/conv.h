@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "dlcore/dtype.h"
+#include "kernels/gemm.h"
 
 // Two-dimensional convolution (cross-correlation, as deep learning has it), and its two gradients:
 //
@@ -24,12 +25,12 @@ struct Conv2d {
   int64_t oh, ow;                                                    // y:  (n, oc, oh, ow)
   int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;  // the padding above and to the left
   int64_t groups;
-  int winograd;        // the side of the tiles of Winograd's, 2 or 4, that it runs on (Float32, 3x3, stride 1), or 0
-  bool channels_last;  // whether x and y and their gradients lie as (n, h, w, c); w is as it always is
-  bool planes;         // whether x lies as (n, c, h, w) all the same, where conv2d_may_read_planes, and dx with it
-                       // where conv2d_few_channels
-  bool relu;           // whether forward gives max(y, 0)
-  bool packed;         // whether forward or backward_data gets w packed
+  int winograd;           // the side of the tiles of Winograd's, 2 or 4, that it runs on (Float32, 3x3, stride 1), or 0
+  bool channels_last;     // whether x and y and their gradients lie as (n, h, w, c); w is as it always is
+  bool planes;            // whether x lies as (n, c, h, w) all the same, where conv2d_may_read_planes, and dx with it
+                          // where conv2d_few_channels
+  bool packed;            // whether forward or backward_data gets w packed
+  Activation activation;  // forward gives that of y
 
   bool operator==(const Conv2d&) const = default;
 };

@@ -15,7 +15,7 @@
 // size.
 namespace dlcore::kernel {
 
-enum class Activation : uint8_t { None, Relu };
+enum class Activation : uint8_t { None, Relu, Relu6 };  // x, max(x, 0), min(max(x, 0), 6)
 
 // C (m, n) = act( alpha * sum_r A_r (m, k) B_r (k, n)  +  beta * C  +  bias ),  r < reduce.
 // A dot product runs over r in order and, within r, in fixed blocks of k: never a function of the thread count.

@@ -55,6 +55,16 @@ Tensor relu(const Tensor& x) {
   return y;
 }
 
+namespace {
+
+// dy where low < x < high
+Tensor inside_gradient(const char* op, const Tensor& dy, const Tensor& x, double low, double high) {
+  if (is_grad_enabled()) return mul(dy, between(x, low, high));
+  return compute(row(op, ElementwiseOp::InsideBackward, x, {low, high}), {dy, x});
+}
+
+}  // namespace
+
 Tensor hardtanh(const Tensor& x, double low, double high) {
   DLCORE_CHECK(low <= high, ValueError, "hardtanh: min_val must not be greater than max_val, got ", low, " and ", high);
   DLCORE_CHECK(x.dtype() != DType::Bool, RuntimeError, "hardtanh: not defined for bool tensors");
@@ -65,10 +75,7 @@ Tensor hardtanh(const Tensor& x, double low, double high) {
                       is_floating(x.dtype()) ? number(high) : number(static_cast<int64_t>(high))});
   if (needs_graph(x))
     record("hardtanh", y, {x}, [low, high, x = Saved(x)](Gradients& g) {
-      g.set(0, [&] {
-        if (is_grad_enabled()) return mul(g.dy(), between(x(), low, high));
-        return compute(row("hardtanh_backward", ElementwiseOp::InsideBackward, x(), {low, high}), {g.dy(), x()});
-      });
+      g.set(0, [&] { return inside_gradient("hardtanh_backward", g.dy(), x(), low, high); });
     });
   return y;
 }
@@ -79,6 +86,7 @@ Tensor relu_(const Tensor& x) {
 }
 
 Tensor relu6(const Tensor& x) { return hardtanh(x, 0, 6); }
+Tensor relu6_gradient(const Tensor& dy, const Tensor& y) { return inside_gradient("relu6_backward", dy, y, 0, 6); }
 
 Tensor leaky_relu(const Tensor& x, double slope) {
   return activation("leaky_relu", ElementwiseOp::LeakyRelu, ElementwiseOp::LeakyReluBackward, x, {slope},
@@ -198,10 +206,7 @@ Tensor hardsigmoid(const Tensor& x) {
   Tensor y = compute(row("hardsigmoid", ElementwiseOp::Hardsigmoid, x, {}), {x});
   if (needs_graph(x))
     record("hardsigmoid", y, {x}, [x = Saved(x)](Gradients& g) {
-      g.set(0, [&] {
-        if (is_grad_enabled()) return mul(g.dy(), between(x(), -3, 3)) / 6.0;
-        return compute(row("hardsigmoid_backward", ElementwiseOp::InsideBackward, x(), {-3, 3}), {g.dy(), x()}) / 6.0;
-      });
+      g.set(0, [&] { return inside_gradient("hardsigmoid_backward", g.dy(), x(), -3, 3) / 6.0; });
     });
   return y;
 }

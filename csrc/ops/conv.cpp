@@ -13,11 +13,15 @@
 namespace dlcore {
 namespace {
 
+using kernel::Activation;
 using kernel::Conv2d;
 using kernel::ConvPass;
 
 Cost cost(const Conv2d& g) {
-  const auto x = static_cast<double>(g.n * g.c * g.h * g.w), y = static_cast<double>(g.n * g.oc * g.oh * g.ow);
+  const auto volume = [&](int64_t c, int64_t h, int64_t w) {
+    return static_cast<double>(g.n) * static_cast<double>(c) * static_cast<double>(h) * static_cast<double>(w);
+  };
+  const double x = volume(g.c, g.h, g.w), y = volume(g.oc, g.oh, g.ow);
   const auto taps = static_cast<double>(g.c / g.groups * g.kh * g.kw);
   return {(x + y + taps * static_cast<double>(g.oc)) * static_cast<double>(item_size(g.dtype)), 2 * y * taps};
 }
@@ -53,7 +57,7 @@ void with_weights(const Tensor& w, bool keep, Conv2d g, ConvPass pass, const F& 
 //   y = conv(x, w)         dx = conv_data(dy, w)   dw = conv_weight(x, dy)
 //   dx = conv_data(dy, w)  d(dy) = conv(ddx, w)    dw = conv_weight(ddx, dy)
 //   dw = conv_weight(x, dy)  dx = conv_data(dy, ddw)  d(dy) = conv(x, ddw)
-Tensor conv(const Tensor& x, const Tensor& w, const Tensor& b, Conv2d g, bool relu = false);
+Tensor conv(const Tensor& x, const Tensor& w, const Tensor& b, Conv2d g, Activation act = Activation::None);
 Tensor conv_data(const Tensor& dy, const Tensor& w, const Conv2d& g, bool keep = false);
 Tensor conv_weight(const Tensor& x, const Tensor& dy, Conv2d g);
 
@@ -69,30 +73,44 @@ Tensor weight_gradient(const Tensor& x, const Tensor& dy, const Conv2d& g, Tenso
   return dw;
 }
 
-Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, Conv2d g, bool relu) {
+// dy where y = act(.) lets it through.
+Tensor activation_gradient(Activation act, const Tensor& dy, const Saved& y) {
+  switch (act) {
+    case Activation::None:
+      return dy;
+    case Activation::Relu:
+      return relu_gradient(dy, y());
+    case Activation::Relu6:
+      return relu6_gradient(dy, y());
+  }
+  return {};
+}
+
+Tensor conv(const Tensor& input, const Tensor& weight, const Tensor& bias, Conv2d g, Activation act) {
   const Tensor x = source(input, g), b = bias.defined() ? contiguous(bias) : bias;
   const bool graph = needs_graph(x, weight, b);
   const Tensor w = graph ? contiguous(weight) : weight;
   Tensor y = new_tensor({g.n, g.oc, g.oh, g.ow}, layout_of(g), g.dtype);
   launch("conv2d", cost(g), [&] {
     with_weights(w, !graph, g, ConvPass::Forward, [&](Conv2d g, const void* filters) {
-      g.relu = relu;
+      g.activation = act;
       const Workspace scratch(kernels().conv2d_workspace(g, ConvPass::Forward));
       kernels().conv2d_forward(g, x.raw_data(), filters, b.defined() ? b.raw_data() : nullptr, y.raw_data(),
                                scratch.data());
     });
   });
-  record("conv2d", y, {x, w, b},
-         [x = Saved(x), w = Saved(w), y = relu ? Saved::output(y) : Saved(), g](Gradients& grads) {
-           const Tensor dy = to_layout(y.defined() ? relu_gradient(grads.dy(), y()) : grads.dy(), layout_of(g));
-           const bool fused = !is_grad_enabled() && grads.needs(1);  // the loop over dy gives db too
-           Tensor db;
-           grads.set(0, [&] { return conv_data(dy, w(), g); });
-           grads.set(1, [&] {
-             return fused ? weight_gradient(x(), dy, g, grads.needs(2) ? &db : nullptr) : conv_weight(x(), dy, g);
-           });
-           grads.set(2, [&] { return fused ? db : sum(dy, IntSpan{0, 2, 3}); });
-         });
+  record(
+      "conv2d", y, {x, w, b},
+      [x = Saved(x), w = Saved(w), y = act == Activation::None ? Saved() : Saved::output(y), act, g](Gradients& grads) {
+        const Tensor dy = to_layout(activation_gradient(act, grads.dy(), y), layout_of(g));
+        const bool fused = !is_grad_enabled() && grads.needs(1);  // the loop over dy gives db too
+        Tensor db;
+        grads.set(0, [&] { return conv_data(dy, w(), g); });
+        grads.set(1, [&] {
+          return fused ? weight_gradient(x(), dy, g, grads.needs(2) ? &db : nullptr) : conv_weight(x(), dy, g);
+        });
+        grads.set(2, [&] { return fused ? db : sum(dy, IntSpan{0, 2, 3}); });
+      });
   return y;
 }
 
@@ -137,14 +155,14 @@ int64_t extent(int64_t taps, int64_t dilation) {
 struct Geometry {
   int64_t out, stride, dilation;
 };
-Geometry axis(const char* op, int64_t in, int64_t taps, int64_t stride, int64_t padding, int64_t dilation,
-              const Tensor& x, const Tensor& w) {
+Geometry axis(const char* op, int64_t in, int64_t taps, int64_t stride, int64_t padding, int64_t dilation, IntSpan x,
+              IntSpan w) {
   int64_t padded;
   const bool fits = !__builtin_add_overflow(in, padding, &padded);
   const int64_t window = extent(taps, dilation);
   DLCORE_CHECK(fits && window >= 0 && window <= padded, RuntimeError, op,
-               ": the kernel must not be larger than the padded input; kernel ", sizes_of(w), " with dilation ",
-               dilation, " on input ", sizes_of(x), " with ", padding, " of padding in all");
+               ": the kernel must not be larger than the padded input; kernel ", w, " with dilation ", dilation,
+               " on input ", x, " with ", padding, " of padding in all");
   // A stride beyond the input and the dilation of a single tap make no difference; small, they cannot overflow.
   return {(padded - window) / stride + 1, std::min(stride, padded), taps == 1 ? 1 : dilation};
 }
@@ -163,18 +181,45 @@ int winograd_tile(const Conv2d& g) {
   return chosen && setting > 1 ? setting : chosen;
 }
 
-Conv2d geometry(const char* op, const Tensor& x, const Tensor& weight, ConvAxes stride, ConvAxes front, ConvAxes total,
+Conv2d geometry(const char* op, DType dtype, IntSpan x, IntSpan weight, ConvAxes stride, ConvAxes front, ConvAxes total,
                 ConvAxes dilation, int64_t groups) {
   Conv2d g{};
-  g.dtype = compute_dtype(x.dtype());
-  g.n = x.size(0), g.c = x.size(1), g.h = x.size(2), g.w = x.size(3);
-  g.oc = weight.size(0), g.kh = weight.size(2), g.kw = weight.size(3);
+  g.dtype = compute_dtype(dtype);
+  g.n = x[0], g.c = x[1], g.h = x[2], g.w = x[3];
+  g.oc = weight[0], g.kh = weight[2], g.kw = weight[3];
   g.groups = groups;
   g.pad_h = front.h, g.pad_w = front.w;
   const Geometry h = axis(op, g.h, g.kh, stride.h, total.h, dilation.h, x, weight);
   const Geometry w = axis(op, g.w, g.kw, stride.w, total.w, dilation.w, x, weight);
   g.oh = h.out, g.stride_h = h.stride, g.dilation_h = h.dilation;
   g.ow = w.out, g.stride_w = w.stride, g.dilation_w = w.dilation;
+  g.winograd = winograd_tile(g);
+  g.channels_last = kernel::conv2d_prefers_channels_last(g);
+  return g;
+}
+
+// Of the gradient of a convolution by its data, whose geometry is the other way round: y is what that one reads.
+Conv2d transposed_geometry(const char* op, DType dtype, IntSpan x, IntSpan weight, ConvAxes stride, ConvAxes padding,
+                           ConvAxes output_padding, ConvAxes dilation, int64_t groups) {
+  const auto out_size = [&](int64_t in, int64_t taps, int64_t s, int64_t p, int64_t more, int64_t d) {
+    int64_t size;
+    const int64_t window = extent(taps, d);
+    const bool fits =
+        window >= 0 && !__builtin_mul_overflow(in - 1, s, &size) && !__builtin_add_overflow(size, window + more, &size);
+    DLCORE_CHECK(fits && size - 2 * p > 0, RuntimeError, op,
+                 ": the output must not be empty or too large; input of shape ", x, " with kernel ", weight,
+                 ", stride ", s, ", padding ", p, " and dilation ", d);
+    return size - 2 * p;
+  };
+  Conv2d g{};
+  g.dtype = compute_dtype(dtype);
+  g.n = x[0], g.oc = x[1], g.oh = x[2], g.ow = x[3];
+  g.c = weight[1] * groups, g.kh = weight[2], g.kw = weight[3];
+  g.groups = groups;
+  g.stride_h = stride.h, g.stride_w = stride.w, g.pad_h = padding.h, g.pad_w = padding.w;
+  g.dilation_h = dilation.h, g.dilation_w = dilation.w;
+  g.h = out_size(g.oh, g.kh, stride.h, padding.h, output_padding.h, dilation.h);
+  g.w = out_size(g.ow, g.kw, stride.w, padding.w, output_padding.w, dilation.w);
   g.winograd = winograd_tile(g);
   g.channels_last = kernel::conv2d_prefers_channels_last(g);
   return g;
@@ -201,53 +246,47 @@ const char* describe(const Conv2d& g, ConvPass pass) {
 }  // namespace
 
 Tensor convolve(const char* op, const Tensor& input, const Tensor& weight, const Tensor& bias, ConvAxes stride,
-                ConvAxes front, ConvAxes total, ConvAxes dilation, int64_t groups, bool relu) {
+                ConvAxes front, ConvAxes total, ConvAxes dilation, int64_t groups, Activation act) {
   return in_compute_dtype(input, weight, bias, [&](const Tensor& x, const Tensor& kernel, const Tensor& b) {
-    return conv(x, kernel, b, geometry(op, x, kernel, stride, front, total, dilation, groups), relu);
+    const Conv2d g = geometry(op, x.dtype(), x.sizes(), kernel.sizes(), stride, front, total, dilation, groups);
+    return conv(x, kernel, b, g, act);
   });
 }
 
-std::string explain_convolution(const char* op, const Tensor& x, const Tensor& weight, ConvAxes stride, ConvAxes front,
-                                ConvAxes total, ConvAxes dilation, int64_t groups) {
-  const Conv2d g = geometry(op, x, weight, stride, front, total, dilation, groups);
-  const Cost c = cost(g);
-  return format(op, ": ", sizes_of(x), " by ", sizes_of(weight), " to ", Dims{g.n, g.oc, g.oh, g.ow}, ", ",
-                name(g.dtype), ", ", std::llround(c.flops / 1e6), " MFLOP and ", std::llround(c.bytes / 1e6),
-                " MB forward\n", "order in memory: ", g.channels_last ? "channels last" : "channels first",
-                "\nforward: ", describe(g, ConvPass::Forward),
-                "\ngradient of input: ", describe(g, ConvPass::BackwardData),
-                "\ngradient of weight: ", describe(g, ConvPass::BackwardWeight));
-}
-
-// The gradient of a convolution by its data, whose geometry is the other way round: y is what that one reads.
 Tensor convolve_transposed(const char* op, const Tensor& input, const Tensor& weight, const Tensor& bias,
                            ConvAxes stride, ConvAxes padding, ConvAxes output_padding, ConvAxes dilation,
                            int64_t groups) {
   return in_compute_dtype(input, weight, bias, [&](const Tensor& x, const Tensor& kernel, const Tensor& b) {
-    const auto out_size = [&](int64_t in, int64_t taps, int64_t s, int64_t p, int64_t more, int64_t d) {
-      int64_t size;
-      const int64_t window = extent(taps, d);
-      const bool fits = window >= 0 && !__builtin_mul_overflow(in - 1, s, &size) &&
-                        !__builtin_add_overflow(size, window + more, &size);
-      DLCORE_CHECK(fits && size - 2 * p > 0, RuntimeError, op,
-                   ": the output must not be empty or too large; input of shape ", sizes_of(x), " with kernel ",
-                   sizes_of(kernel), ", stride ", s, ", padding ", p, " and dilation ", d);
-      return size - 2 * p;
-    };
-    Conv2d g{};
-    g.dtype = x.dtype();
-    g.n = x.size(0), g.oc = x.size(1), g.oh = x.size(2), g.ow = x.size(3);
-    g.c = kernel.size(1) * groups, g.kh = kernel.size(2), g.kw = kernel.size(3);
-    g.groups = groups;
-    g.stride_h = stride.h, g.stride_w = stride.w, g.pad_h = padding.h, g.pad_w = padding.w;
-    g.dilation_h = dilation.h, g.dilation_w = dilation.w;
-    g.h = out_size(g.oh, g.kh, stride.h, padding.h, output_padding.h, dilation.h);
-    g.w = out_size(g.ow, g.kw, stride.w, padding.w, output_padding.w, dilation.w);
-    g.winograd = winograd_tile(g);
-    g.channels_last = kernel::conv2d_prefers_channels_last(g);
+    const Conv2d g = transposed_geometry(op, x.dtype(), x.sizes(), kernel.sizes(), stride, padding, output_padding,
+                                         dilation, groups);
     const Tensor y = conv_data(x, kernel, g, !needs_graph(x, kernel));
     return b.defined() ? y + reshape(b, {-1, 1, 1}) : y;
   });
+}
+
+namespace {
+
+ConvPlan plan(const Conv2d& g, bool transposed) {
+  ConvPlan p;
+  p.dtype = g.dtype, p.cost = cost(g);
+  p.x = {g.n, g.c, g.h, g.w}, p.weight = {g.oc, g.c / g.groups, g.kh, g.kw}, p.y = {g.n, g.oc, g.oh, g.ow};
+  const char *forward = describe(g, ConvPass::Forward), *by_data = describe(g, ConvPass::BackwardData);
+  p.kernels =
+      format("order in memory: ", g.channels_last ? "channels last" : "channels first",
+             "\nforward: ", transposed ? by_data : forward, "\ngradient of input: ", transposed ? forward : by_data,
+             "\ngradient of weight: ", describe(g, ConvPass::BackwardWeight));
+  return p;
+}
+
+}  // namespace
+
+ConvPlan plan_convolution(const char* op, DType dtype, IntSpan x, IntSpan weight, ConvAxes stride, ConvAxes front,
+                          ConvAxes total, ConvAxes dilation, int64_t groups) {
+  return plan(geometry(op, dtype, x, weight, stride, front, total, dilation, groups), false);
+}
+ConvPlan plan_transposed(const char* op, DType dtype, IntSpan x, IntSpan weight, ConvAxes stride, ConvAxes padding,
+                         ConvAxes output_padding, ConvAxes dilation, int64_t groups) {
+  return plan(transposed_geometry(op, dtype, x, weight, stride, padding, output_padding, dilation, groups), true);
 }
 
 namespace {

@@ -1,4 +1,7 @@
 // Convolutions of 1, 2 and 3 dimensions and their transposes: arguments, and how 1 and 3 dimensions are made of 2.
+#include <algorithm>
+#include <cmath>
+
 #include "dlcore/backends.h"
 #include "dlcore/ops/nn.h"
 #include "ops/conv.h"
@@ -6,22 +9,21 @@
 namespace dlcore {
 namespace {
 
+using kernel::Activation;
+
 struct ConvOp {
   const char* name;
   int64_t spatial;  // dimensions
   bool transposed;
-  bool relu = false;  // of the result; not in three dimensions, not transposed
+  Activation act = Activation::None;  // of the result; not in three dimensions, not transposed
 };
 
-const ConvOp kConv2d{"conv2d", 2, false};
+const ConvOp kConv[] = {{}, {"conv1d", 1, false}, {"conv2d", 2, false}, {"conv3d", 3, false}};
+const ConvOp kTransposed[] = {
+    {}, {"conv_transpose1d", 1, true}, {"conv_transpose2d", 2, true}, {"conv_transpose3d", 3, true}};
 
 const char* const kAxes[] = {"", "L", "H, W", "D, H, W"};
 const char* const kKernelAxes[] = {"", "kW", "kH, kW", "kD, kH, kW"};
-
-// The arguments of one call, checked, a number for each dimension.
-struct ConvArguments {
-  Dims stride, padding, dilation, output_padding;
-};
 
 constexpr int64_t kMost = int64_t{1} << 40;  // sums of a few of these don't overflow
 
@@ -110,8 +112,17 @@ Tensor pad_depth(const Tensor& x, int64_t before, int64_t after) {
   return cat({blank(before), x, blank(after)}, 2);
 }
 
+// The arguments of one call, checked, a number for each dimension.
 struct Sides {
   Dims front, total;
+};
+struct ConvArguments {
+  Dims stride;
+  Sides sides;
+  Dims dilation;
+};
+struct TransposedArguments {
+  Dims stride, padding, dilation, output_padding;
 };
 
 Sides equal_sides(const Dims& padding) {
@@ -135,47 +146,56 @@ Sides named_sides(const ConvOp& op, const std::string& padding, const Tensor& we
   return sides;
 }
 
+// The depth of y.
+int64_t depth_of(const ConvOp& op, IntSpan x, IntSpan weight, const ConvArguments& a) {
+  const int64_t taps = weight[2], padding = a.sides.total[0], dilation = a.dilation[0];
+  DLCORE_CHECK(padding <= kMost && dilation <= kMost / taps, RuntimeError, op.name,
+               ": padding or dilation is too large");
+  const int64_t room = x[2] + padding - dilation * (taps - 1) - 1;
+  DLCORE_CHECK(room >= 0, RuntimeError, op.name, ": the kernel must not be larger than the padded input; kernel ",
+               weight, " with dilation ", dilation, " on input ", x, " with ", padding, " of padding in all");
+  return room / a.stride[0] + 1;
+}
+
 // y = sum over the kernel's planes of their convolutions with the planes of x that they meet.
 Tensor convolve_volume(const ConvOp& op, const Tensor& input, const Tensor& weight, const Tensor& bias,
-                       const Dims& stride, const Sides& sides, const Dims& dilation, int64_t groups) {
-  const int64_t n = input.size(0), taps = weight.size(2);
-  const ConvAxes s{stride[1], stride[2]}, front{sides.front[1], sides.front[2]}, d{dilation[1], dilation[2]},
-      total{sides.total[1], sides.total[2]};
-  DLCORE_CHECK(sides.total[0] <= kMost && dilation[0] <= kMost / taps, RuntimeError, op.name,
-               ": padding or dilation is too large");
-  const int64_t reach = dilation[0] * (taps - 1), depth = input.size(2) + sides.total[0] - reach - 1;
-  DLCORE_CHECK(depth >= 0, RuntimeError, op.name, ": the kernel must not be larger than the padded input; kernel ",
-               weight.sizes(), " with dilation ", dilation[0], " on input ", input.sizes(), " with ", sides.total[0],
-               " of padding in all");
-  const Tensor x = pad_depth(input, sides.front[0], sides.total[0] - sides.front[0]);
+                       const ConvArguments& a, int64_t groups) {
+  const int64_t depth = depth_of(op, input.sizes(), weight.sizes(), a);
+  const Tensor x = pad_depth(input, a.sides.front[0], a.sides.total[0] - a.sides.front[0]);
   Tensor y;
-  for (int64_t t = 0; t < taps; ++t) {
-    const Tensor part = convolve(op.name, planes(x, t * dilation[0], stride[0], depth / stride[0] + 1),
-                                 select(weight, 2, t), t == 0 ? bias : Tensor(), s, front, total, d, groups);
+  for (int64_t t = 0; t < weight.size(2); ++t) {
+    const Tensor part = convolve(op.name, planes(x, t * a.dilation[0], a.stride[0], depth), select(weight, 2, t),
+                                 t == 0 ? bias : Tensor(), plane(a.stride, 1), plane(a.sides.front, 0),
+                                 plane(a.sides.total, 0), plane(a.dilation, 1), groups);
     y = t == 0 ? part : y + part;
   }
-  return volume(y, n, depth / stride[0] + 1);
+  return volume(y, input.size(0), depth);
+}
+
+int64_t depth_of(const ConvOp& op, IntSpan x, IntSpan weight, const TransposedArguments& a) {
+  const int64_t taps = weight[2], padding = a.padding[0];
+  DLCORE_CHECK(a.stride[0] <= kMost / x[2] && a.dilation[0] <= kMost / taps && padding <= kMost, RuntimeError, op.name,
+               ": stride, padding or dilation is too large");
+  const int64_t out = (x[2] - 1) * a.stride[0] + a.dilation[0] * (taps - 1) + 1 + a.output_padding[0] - 2 * padding;
+  DLCORE_CHECK(out > 0, RuntimeError, op.name, ": the output must not be empty; input of shape ", x, " with kernel ",
+               weight, " and padding ", padding);
+  return out;
 }
 
 // Each plane of the kernel spreads the planes of x over those of y that it meets.
 Tensor convolve_volume_transposed(const ConvOp& op, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                                  const ConvArguments& a, int64_t groups) {
-  const int64_t n = x.size(0), in = x.size(2), taps = weight.size(2), step = a.stride[0];
-  const ConvAxes s{a.stride[1], a.stride[2]}, p{a.padding[1], a.padding[2]}, d{a.dilation[1], a.dilation[2]},
-      more{a.output_padding[1], a.output_padding[2]};
-  DLCORE_CHECK(step <= kMost / in && a.dilation[0] <= kMost / taps && a.padding[0] <= kMost, RuntimeError, op.name,
-               ": stride, padding or dilation is too large");
-  const int64_t full = (in - 1) * step + a.dilation[0] * (taps - 1) + 1 + a.output_padding[0];
-  const int64_t out = full - 2 * a.padding[0];
-  DLCORE_CHECK(out > 0, RuntimeError, op.name, ": the output must not be empty; input of shape ", x.sizes(),
-               " with kernel ", weight.sizes(), " and padding ", a.padding[0]);
+                                  const TransposedArguments& a, int64_t groups) {
+  const int64_t n = x.size(0), in = x.size(2), step = a.stride[0];
+  const int64_t out = depth_of(op, x.sizes(), weight.sizes(), a);
   Tensor y;
-  for (int64_t t = 0; t < taps; ++t) {
-    const Tensor part = volume(
-        convolve_transposed(op.name, planes(x, 0, 1, in), select(weight, 2, t), {}, s, p, more, d, groups), n, in);
+  for (int64_t t = 0; t < weight.size(2); ++t) {
+    const Tensor part =
+        volume(convolve_transposed(op.name, planes(x, 0, 1, in), select(weight, 2, t), {}, plane(a.stride, 1),
+                                   plane(a.padding, 0), plane(a.output_padding, 0), plane(a.dilation, 1), groups),
+               n, in);
     if (t == 0) {
       Dims sizes = sizes_of(part);
-      sizes[2] = full;
+      sizes[2] = out + 2 * a.padding[0];
       y = zeros(sizes, part.dtype());
     }
     const int64_t first = t * a.dilation[0];
@@ -185,44 +205,51 @@ Tensor convolve_volume_transposed(const ConvOp& op, const Tensor& x, const Tenso
   return bias.defined() ? y + reshape(bias, {-1, 1, 1, 1}) : y;
 }
 
-Tensor convolution(const ConvOp& op, const Tensor& input, const Tensor& weight, const Tensor& bias, const Dims& stride,
-                   const Sides& sides, const Dims& dilation, int64_t groups) {
-  return batched(op, input, [&](const Tensor& x) {
-    if (op.spatial == 3) return convolve_volume(op, x, weight, bias, stride, sides, dilation, groups);
-    const auto run = [&](const Tensor& image, const Tensor& kernel) {
-      return convolve(op.name, image, kernel, bias, plane(stride, 1), plane(sides.front, 0), plane(sides.total, 0),
-                      plane(dilation, 1), groups, op.relu);
-    };
-    return op.spatial == 2 ? run(x, weight) : squeeze(run(unsqueeze(x, 2), unsqueeze(weight, 2)), IntSpan{2});
-  });
-}
-
-Tensor convolution(const ConvOp& op, const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride,
-                   IntSpan padding, IntSpan dilation, int64_t groups) {
+ConvArguments arguments(const ConvOp& op, const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride,
+                        IntSpan padding, IntSpan dilation, int64_t groups) {
   check_tensors(op, input, weight, bias, groups);
-  const Dims s = each_axis(op, "stride", stride, 1);
-  const Sides sides = equal_sides(each_axis(op, "padding", padding, 0));
-  return convolution(op, input, weight, bias, s, sides, each_axis(op, "dilation", dilation, 1), groups);
+  return {each_axis(op, "stride", stride, 1), equal_sides(each_axis(op, "padding", padding, 0)),
+          each_axis(op, "dilation", dilation, 1)};
 }
-
-Tensor convolution(const ConvOp& op, const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride,
-                   const std::string& padding, IntSpan dilation, int64_t groups) {
+ConvArguments arguments(const ConvOp& op, const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride,
+                        const std::string& padding, IntSpan dilation, int64_t groups) {
   check_tensors(op, input, weight, bias, groups);
   const Dims s = each_axis(op, "stride", stride, 1), d = each_axis(op, "dilation", dilation, 1);
-  return convolution(op, input, weight, bias, s, named_sides(op, padding, weight, s, d), d, groups);
+  return {s, named_sides(op, padding, weight, s, d), d};
 }
-
-Tensor transposed(const ConvOp& op, const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride,
-                  IntSpan padding, IntSpan output_padding, int64_t groups, IntSpan dilation) {
+TransposedArguments arguments(const ConvOp& op, const Tensor& input, const Tensor& weight, const Tensor& bias,
+                              IntSpan stride, IntSpan padding, IntSpan output_padding, int64_t groups,
+                              IntSpan dilation) {
   check_tensors(op, input, weight, bias, groups);
-  const ConvArguments a{each_axis(op, "stride", stride, 1), each_axis(op, "padding", padding, 0),
-                        each_axis(op, "dilation", dilation, 1), each_axis(op, "output_padding", output_padding, 0)};
+  const TransposedArguments a{each_axis(op, "stride", stride, 1), each_axis(op, "padding", padding, 0),
+                              each_axis(op, "dilation", dilation, 1),
+                              each_axis(op, "output_padding", output_padding, 0)};
   for (int64_t i = 0; i < op.spatial; ++i) {
     DLCORE_CHECK(a.output_padding[i] < std::max(a.stride[i], a.dilation[i]), RuntimeError, op.name,
                  ": output_padding must be smaller than either stride or dilation, but got output_padding ",
                  output_padding, ", stride ", stride, " and dilation ", dilation);
     DLCORE_CHECK(a.padding[i] <= kMost, RuntimeError, op.name, ": padding is too large, got ", padding);
   }
+  return a;
+}
+
+template <class Padding>  // IntSpan or std::string
+Tensor convolution(const ConvOp& op, const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride,
+                   const Padding& padding, IntSpan dilation, int64_t groups) {
+  const ConvArguments a = arguments(op, input, weight, bias, stride, padding, dilation, groups);
+  return batched(op, input, [&](const Tensor& x) {
+    if (op.spatial == 3) return convolve_volume(op, x, weight, bias, a, groups);
+    const auto run = [&](const Tensor& image, const Tensor& kernel) {
+      return convolve(op.name, image, kernel, bias, plane(a.stride, 1), plane(a.sides.front, 0),
+                      plane(a.sides.total, 0), plane(a.dilation, 1), groups, op.act);
+    };
+    return op.spatial == 2 ? run(x, weight) : squeeze(run(unsqueeze(x, 2), unsqueeze(weight, 2)), IntSpan{2});
+  });
+}
+
+Tensor transposed(const ConvOp& op, const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride,
+                  IntSpan padding, IntSpan output_padding, int64_t groups, IntSpan dilation) {
+  const TransposedArguments a = arguments(op, input, weight, bias, stride, padding, output_padding, groups, dilation);
   return batched(op, input, [&](const Tensor& x) {
     if (op.spatial == 3) return convolve_volume_transposed(op, x, weight, bias, a, groups);
     const auto run = [&](const Tensor& image, const Tensor& kernel) {
@@ -237,76 +264,129 @@ Tensor transposed(const ConvOp& op, const Tensor& input, const Tensor& weight, c
 
 Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
               IntSpan dilation, int64_t groups) {
-  return convolution({"conv1d", 1, false}, input, weight, bias, stride, padding, dilation, groups);
+  return convolution(kConv[1], input, weight, bias, stride, padding, dilation, groups);
 }
 Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, const std::string& padding,
               IntSpan dilation, int64_t groups) {
-  return convolution({"conv1d", 1, false}, input, weight, bias, stride, padding, dilation, groups);
+  return convolution(kConv[1], input, weight, bias, stride, padding, dilation, groups);
 }
 Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
               IntSpan dilation, int64_t groups) {
-  return convolution(kConv2d, input, weight, bias, stride, padding, dilation, groups);
+  return convolution(kConv[2], input, weight, bias, stride, padding, dilation, groups);
 }
 Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, const std::string& padding,
               IntSpan dilation, int64_t groups) {
-  return convolution(kConv2d, input, weight, bias, stride, padding, dilation, groups);
+  return convolution(kConv[2], input, weight, bias, stride, padding, dilation, groups);
 }
 Tensor conv2d_act(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
                   IntSpan dilation, int64_t groups, const std::string& activation) {
-  DLCORE_CHECK(activation == "relu" || activation == "none", ValueError,
-               "conv2d_act: activation must be 'relu' or 'none', but got '", activation, "'");
-  return convolution({"conv2d_act", 2, false, activation == "relu"}, input, weight, bias, stride, padding, dilation,
-                     groups);
+  const char* const names[] = {"none", "relu", "relu6"};  // in Activation's order
+  const auto* const end = std::end(names);
+  const auto* const at = std::find(std::begin(names), end, activation);
+  DLCORE_CHECK(at != end, ValueError, "conv2d_act: activation must be 'none', 'relu' or 'relu6', but got '", activation,
+               "'");
+  return convolution({"conv2d_act", 2, false, static_cast<Activation>(at - names)}, input, weight, bias, stride,
+                     padding, dilation, groups);
 }
 Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
               IntSpan dilation, int64_t groups) {
-  return convolution({"conv3d", 3, false}, input, weight, bias, stride, padding, dilation, groups);
+  return convolution(kConv[3], input, weight, bias, stride, padding, dilation, groups);
 }
 Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, const std::string& padding,
               IntSpan dilation, int64_t groups) {
-  return convolution({"conv3d", 3, false}, input, weight, bias, stride, padding, dilation, groups);
+  return convolution(kConv[3], input, weight, bias, stride, padding, dilation, groups);
 }
 
 namespace {
 
-// `sides`(stride, dilation): the padding.
-template <class F>
-std::string explain(const Tensor& input, const Tensor& weight, IntSpan stride, IntSpan dilation, int64_t groups,
-                    const F& sides) {
-  check_tensors(kConv2d, input, weight, {}, groups);
-  const Dims s = each_axis(kConv2d, "stride", stride, 1), d = each_axis(kConv2d, "dilation", dilation, 1);
-  const Sides padding = sides(s, d);
-  return explain_convolution(kConv2d.name, input.dim() == 3 ? unsqueeze(input, 0) : input, weight, plane(s, 1),
-                             plane(padding.front, 0), plane(padding.total, 0), plane(d, 1), groups);
+// Of a convolution, x with its batch.
+struct Shapes {
+  Dims x, weight;
+};
+Shapes with_batch(const ConvOp& op, const Tensor& input, const Tensor& weight) {
+  Shapes s{sizes_of(input), sizes_of(weight)};
+  if (s.x.size() == op.spatial + 1) s.x.insert(0, 1);
+  return s;
+}
+// Those of the images and of a kernel's plane; of a volume, `planes` are convolved at a time.
+Shapes in_two_dimensions(Shapes s, int64_t planes) {
+  if (s.x.size() == 3) s.x.insert(2, 1), s.weight.insert(2, 1);
+  if (s.x.size() == 5) {
+    s.x = {s.x[0] * planes, s.x[1], s.x[3], s.x[4]};
+    s.weight = {s.weight[0], s.weight[1], s.weight[3], s.weight[4]};
+  }
+  return s;
+}
+
+// `depth`: of the result in three dimensions.
+std::string explain(const ConvOp& op, const Shapes& s, int64_t depth, const ConvPlan& p) {
+  const Dims& plane = op.transposed ? p.x : p.y;
+  const int64_t count = op.spatial == 3 ? s.weight[2] : 1;
+  Dims y{s.x[0], plane[1]};
+  if (op.spatial == 3) y.push_back(depth);
+  for (int64_t d = op.spatial == 1 ? 3 : 2; d < 4; ++d) y.push_back(plane[d]);
+  std::string run_as;
+  if (op.spatial != 2 || op.transposed)
+    run_as = format("run as: ", count > 1 ? format(count, " times ") : "", op.transposed ? "gradient of input of " : "",
+                    "conv2d of ", p.x, " by ", p.weight, " to ", p.y, count > 1 ? ", added up\n" : "\n");
+  const auto millions = [&](double x) { return std::llround(x * static_cast<double>(count) / 1e6); };
+  return format(op.name, ": ", s.x, " by ", s.weight, " to ", y, ", ", name(p.dtype), ", ", millions(p.cost.flops),
+                " MFLOP and ", millions(p.cost.bytes), " MB forward\n", run_as, p.kernels);
+}
+
+const ConvOp& op_of(const ConvOp* ops, const Tensor& weight) {
+  DLCORE_CHECK(weight.dim() >= 3 && weight.dim() <= 5, RuntimeError,
+               "explain: weight must have 3, 4 or 5 dimensions, as a convolution's of 1, 2 or 3, but got shape ",
+               weight.sizes());
+  return ops[weight.dim() - 2];
+}
+
+template <class Padding>
+std::string explain(const Tensor& input, const Tensor& weight, IntSpan stride, const Padding& padding, IntSpan dilation,
+                    int64_t groups) {
+  const ConvOp& op = op_of(kConv, weight);
+  const ConvArguments a = arguments(op, input, weight, {}, stride, padding, dilation, groups);
+  const Shapes s = with_batch(op, input, weight);
+  const int64_t depth = op.spatial == 3 ? depth_of(op, s.x, s.weight, a) : 1;
+  const Shapes images = in_two_dimensions(s, depth);
+  return explain(op, s, depth,
+                 plan_convolution(op.name, input.dtype(), images.x, images.weight, plane(a.stride, 1),
+                                  plane(a.sides.front, 0), plane(a.sides.total, 0), plane(a.dilation, 1), groups));
 }
 
 }  // namespace
 
-std::string explain_conv2d(const Tensor& input, const Tensor& weight, IntSpan stride, IntSpan padding, IntSpan dilation,
-                           int64_t groups) {
-  return explain(input, weight, stride, dilation, groups,
-                 [&](const Dims&, const Dims&) { return equal_sides(each_axis(kConv2d, "padding", padding, 0)); });
+std::string explain_convolution(const Tensor& input, const Tensor& weight, IntSpan stride, IntSpan padding,
+                                IntSpan dilation, int64_t groups) {
+  return explain(input, weight, stride, padding, dilation, groups);
 }
-std::string explain_conv2d(const Tensor& input, const Tensor& weight, IntSpan stride, const std::string& padding,
-                           IntSpan dilation, int64_t groups) {
-  return explain(input, weight, stride, dilation, groups,
-                 [&](const Dims& s, const Dims& d) { return named_sides(kConv2d, padding, weight, s, d); });
+std::string explain_convolution(const Tensor& input, const Tensor& weight, IntSpan stride, const std::string& padding,
+                                IntSpan dilation, int64_t groups) {
+  return explain(input, weight, stride, padding, dilation, groups);
+}
+std::string explain_transposed_convolution(const Tensor& input, const Tensor& weight, IntSpan stride, IntSpan padding,
+                                           IntSpan output_padding, int64_t groups, IntSpan dilation) {
+  const ConvOp& op = op_of(kTransposed, weight);
+  const TransposedArguments a = arguments(op, input, weight, {}, stride, padding, output_padding, groups, dilation);
+  const Shapes s = with_batch(op, input, weight);
+  const int64_t depth = op.spatial == 3 ? depth_of(op, s.x, s.weight, a) : 1;
+  const Shapes images = in_two_dimensions(s, s.x[2]);
+  return explain(op, s, depth,
+                 plan_transposed(op.name, input.dtype(), images.x, images.weight, plane(a.stride, 1),
+                                 plane(a.padding, 0), plane(a.output_padding, 0), plane(a.dilation, 1), groups));
 }
 
 Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
                         IntSpan output_padding, int64_t groups, IntSpan dilation) {
-  return transposed({"conv_transpose1d", 1, true}, input, weight, bias, stride, padding, output_padding, groups,
-                    dilation);
+  return transposed(kTransposed[1], input, weight, bias, stride, padding, output_padding, groups, dilation);
 }
 Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
                         IntSpan output_padding, int64_t groups, IntSpan dilation) {
-  return transposed({"conv_transpose2d", 2, true}, input, weight, bias, stride, padding, output_padding, groups,
-                    dilation);
+  return transposed(kTransposed[2], input, weight, bias, stride, padding, output_padding, groups, dilation);
 }
 Tensor conv_transpose3d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
                         IntSpan output_padding, int64_t groups, IntSpan dilation) {
-  return transposed({"conv_transpose3d", 3, true}, input, weight, bias, stride, padding, output_padding, groups,
-                    dilation);
+  return transposed(kTransposed[3], input, weight, bias, stride, padding, output_padding, groups, dilation);
 }
 
 }  // namespace dlcore

@@ -43,6 +43,7 @@ DLCORE_API Tensor clone_like(const Tensor& x,
 
 DLCORE_API Tensor sum_to(const Tensor& x, IntSpan sizes);  // sums the dimensions that broadcasting added (reduction)
 Tensor relu_gradient(const Tensor& dy, const Tensor& y);   // dy where y = relu(.) is positive (activation)
+Tensor relu6_gradient(const Tensor& dy, const Tensor& y);  // dy where y = relu6(.) is between 0 and 6
 // Place of a strided view inside a base: both geometries are in elements of one storage (shape).
 // gather: the view's elements out of a tensor shaped like the base. scatter: zeros shaped like the base with dy added
 // there.

@@ -68,19 +68,20 @@ def add_act(x, w, activation="relu", gradgrad=False, **options):
         if hasattr(f, "conv2d_act"):
             return f.conv2d_act(x, w, b, **options, activation=activation)
         y = d.conv2d(x, w, b, **options)
-        return y if activation == "none" else y.relu()
+        return y if activation == "none" else getattr(f, activation)(y)
 
     def definition(*a):
         y = conv2d(*a, **options)
-        return y if activation == "none" else np.maximum(y, 0)
+        return y if activation == "none" else np.clip(y, 0, 6 if activation == "relu6" else None)
 
     length = w[1] * w[2] * w[3] + 1
     case("conv2d_act", call, [arr(*x), arr(*w), arr(w[0])], definition, length=length, gradgrad=gradgrad)
 
 
-add_act((2, 3, 6, 7), (4, 3, 3, 3), gradgrad=True)  # blocks
-add_act((1, 70, 4, 5), (6, 70, 3, 3), padding=1)  # blocks, matrix engine
-add_act((2, 8, 5, 5), (4, 8, 1, 1))  # one product
-add_act((2, 16, 5, 6), (33, 16, 3, 3), padding=1, stride=2)  # channels last
-add_act((2, 17, 6, 6), (17, 1, 3, 3), padding=1, groups=17, gradgrad=True)  # depthwise
+for activation in ("relu", "relu6"):
+    add_act((2, 3, 6, 7), (4, 3, 3, 3), activation, gradgrad=True)  # blocks
+    add_act((1, 70, 4, 5), (6, 70, 3, 3), activation, padding=1)  # blocks, matrix engine
+    add_act((2, 8, 5, 5), (4, 8, 1, 1), activation)  # one product
+    add_act((2, 16, 5, 6), (33, 16, 3, 3), activation, padding=1, stride=2)  # channels last
+    add_act((2, 17, 6, 6), (17, 1, 3, 3), activation, padding=1, groups=17, gradgrad=True)  # depthwise
 add_act((3, 6, 6), (4, 3, 3, 3), activation="none")

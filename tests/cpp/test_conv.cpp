@@ -7,6 +7,7 @@
 #include <random>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dlcore/parallel.h"
@@ -18,6 +19,7 @@ namespace {
 
 using dlcore::DType;
 using dlcore::KernelTable;
+using dlcore::kernel::Activation;
 using dlcore::kernel::Conv2d;
 using dlcore::kernel::ConvPass;
 using dlcore::test::Guarded;
@@ -128,11 +130,20 @@ struct Buffers {
     };
     both_ways(ConvPass::Forward, forward, y);
     both_ways(ConvPass::BackwardData, backward_data, dx);
-    Guarded<T> positive(y.size());
-    g.relu = true;
-    forward(w.data(), positive.data());
-    g.relu = false;
-    for (int64_t i = 0; i < y.size(); ++i) ASSERT_TRUE(same(positive[i], y[i] < 0 ? T(0) : y[i])) << i;
+    // An activation gives the same bits, cut off. The bias brings every second channel near 6.
+    const std::vector<T> bias(b.begin(), b.end());
+    for (int64_t k = 1; k < g.oc; k += 2) b[k] += T(6);
+    Guarded<T> plain(y.size()), active(y.size());
+    forward(w.data(), plain.data());
+    const T infinity = std::numeric_limits<T>::infinity();
+    for (const auto& [act, most] : {std::pair(Activation::Relu, infinity), std::pair(Activation::Relu6, T(6))}) {
+      g.activation = act;
+      forward(w.data(), active.data());
+      g.activation = Activation::None;
+      for (int64_t i = 0; i < y.size(); ++i)
+        ASSERT_TRUE(same(active[i], plain[i] < 0 ? T(0) : plain[i] > most ? most : plain[i])) << i;
+    }
+    std::copy(bias.begin(), bias.end(), b.begin());
     table.conv2d_backward_weight(g, x.data(), dy.data(), dw.data(), db.data(),
                                  scratch(ConvPass::BackwardWeight).data());
     if (!g.channels_last) return;

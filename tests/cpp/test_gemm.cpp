@@ -224,7 +224,7 @@ TEST(Gemm, Epilogues) {
   for (double alpha : {1.0, -0.5})
     for (double beta : {0.0, 1.0, 2.5})
       for (int bias : {0, 1, 2})
-        for (Activation act : {Activation::None, Activation::Relu})
+        for (Activation act : {Activation::None, Activation::Relu, Activation::Relu6})
           for (Layout c : {Layout::Row, Layout::Col, Layout::Spread})
             for (int64_t k : {9, 600})
               for (int64_t n : {33, 1}) {
@@ -325,11 +325,13 @@ TEST(Gemm, KeepsNaNAndInfinity) {
     float c[4] = {NAN, NAN, NAN, NAN};
     GemmBatch g{};
     g.first = {DType::Float32, 2, 2, 2, a, 2, 1, b, 2, 1, c, 2, 1};
-    g.first.activation = Activation::Relu;
-    Scratch workspace(dlcore::kernels(tier).gemm_workspace(g));
-    dlcore::kernels(tier).gemm(g, workspace.data());
-    EXPECT_TRUE(std::isnan(c[0]) && c[1] == inf && std::isnan(c[2]) && std::isnan(c[3]))
-        << tier << " " << c[0] << " " << c[1] << " " << c[2] << " " << c[3];
+    for (const auto& [act, most] : {std::pair(Activation::Relu, inf), std::pair(Activation::Relu6, 6.0f)}) {
+      g.first.activation = act;
+      Scratch workspace(dlcore::kernels(tier).gemm_workspace(g));
+      dlcore::kernels(tier).gemm(g, workspace.data());
+      EXPECT_TRUE(std::isnan(c[0]) && c[1] == most && std::isnan(c[2]) && std::isnan(c[3]))
+          << tier << " " << c[0] << " " << c[1] << " " << c[2] << " " << c[3];
+    }
   }
 }
 

@@ -11,11 +11,15 @@ namespace dlcore {
 DLCORE_API int winograd_enabled();
 DLCORE_API void set_winograd_enabled(int enabled);
 
-// In words, how conv2d with these arguments runs: its cost, the order of the images in memory and the kernels
-// of forward and of both gradients.
-DLCORE_API std::string explain_conv2d(const Tensor& input, const Tensor& weight, IntSpan stride = {1},
-                                      IntSpan padding = {0}, IntSpan dilation = {1}, int64_t groups = 1);
-DLCORE_API std::string explain_conv2d(const Tensor& input, const Tensor& weight, IntSpan stride,
-                                      const std::string& padding, IntSpan dilation = {1}, int64_t groups = 1);
+// In words, how a convolution of 1, 2 or 3 dimensions (as weight has) with these arguments runs: its cost, the
+// two-dimensional ones that it is made of, the order of the images in memory and the kernels of forward and of both
+// gradients. The arguments, and what they may be, are those of conv1d ... conv_transpose3d.
+DLCORE_API std::string explain_convolution(const Tensor& input, const Tensor& weight, IntSpan stride = {1},
+                                           IntSpan padding = {0}, IntSpan dilation = {1}, int64_t groups = 1);
+DLCORE_API std::string explain_convolution(const Tensor& input, const Tensor& weight, IntSpan stride,
+                                           const std::string& padding, IntSpan dilation = {1}, int64_t groups = 1);
+DLCORE_API std::string explain_transposed_convolution(const Tensor& input, const Tensor& weight, IntSpan stride = {1},
+                                                      IntSpan padding = {0}, IntSpan output_padding = {0},
+                                                      int64_t groups = 1, IntSpan dilation = {1});
 
 }  // namespace dlcore

@@ -213,21 +213,21 @@ class Correlation {
     const T* w = packed_ + f.packed + group * f.packed_size;
     T* out = slot.out + f.index * m_ * out_plane_;
     const int64_t n = positions(rows);
-    const bool relu = g_.relu && !backward_;
+    const Activation act = backward_ ? Activation::None : g_.activation;
     if (by_engine_) {
       Gemm p = product(f, n);
       p.a = w, p.a_packed = true;
       p.b = slot.block;
       p.c = out;
       p.bias = bias, p.bias_per_row = true;
-      if (relu) p.activation = Activation::Relu;
+      p.activation = act;
       return gemm({p}, slot.workspace);
     }
     const int64_t blocks = ceil_div(m_, kDirectRows);
     for (int64_t b = 0; b < blocks; ++b) {
       const int64_t i = m_ * b / blocks;
       direct_rows<T>({slot.block, plane_, channels_, f.taps, offsets_ + f.first_tap, w + i * channels_ * f.taps,
-                      bias ? bias + i : nullptr, out + i * out_plane_, out_plane_, n, relu},
+                      bias ? bias + i : nullptr, out + i * out_plane_, out_plane_, n, act},
                      m_ * (b + 1) / blocks - i);
     }
   }

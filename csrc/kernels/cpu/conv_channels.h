@@ -291,7 +291,7 @@ class ChannelsConv {
     TileArgs<T> t{};
     t.reduce = f.h.taps * f.steps, t.k = f.depth;
     t.a.offsets = slot.taps;
-    t.epilogue.relu = g_.relu && !backward_;
+    if (!backward_) t.epilogue.activation = g_.activation;
     const int64_t group_panels = panels_ / g_.groups, k_group = k_ / g_.groups;
     const int64_t first = item % f.cut.parts * f.cut.part_panels, last = least(panels_, first + f.cut.part_panels);
     const bool short_sum = t.reduce * t.k <= 64;

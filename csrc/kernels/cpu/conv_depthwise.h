@@ -50,7 +50,8 @@ struct DepthwiseTaps {
   int64_t rows, cols;                  // taps
   int64_t x_row, x_col, w_row, w_col;  // elements from one to the next
   int64_t c;
-  bool relu, far;
+  Activation activation;
+  bool far;
 };
 
 // y[j] = b + sum of the taps, for Count neighbouring positions that are Step columns apart, with Cols columns of taps.
@@ -76,7 +77,10 @@ void depthwise_positions(const DepthwiseTaps<T>& t, const T* bias, T* y, int64_t
           if (p - j * Step >= 0 && p - j * Step < Cols) sum[j] = fma(value, filter[p - j * Step], sum[j]);
       }
     }
-    for (int j = 0; j < Count; ++j) (t.relu ? relu(sum[j]) : sum[j]).store(y + j * y_step + c, lanes);
+    activate(t.activation, [&](const auto& f) {
+      for (V& s : sum) f(s);
+    });
+    for (int j = 0; j < Count; ++j) sum[j].store(y + j * y_step + c, lanes);
   }
 }
 
@@ -91,7 +95,7 @@ void depthwise_position(const DepthwiseTaps<T>& t, const T* bias, T* y) {
       for (int64_t v = 0; v < t.cols; ++v)
         sum = fma(V::load(t.x + u * t.x_row + v * t.x_col + c, lanes),
                   V::load(t.w + u * t.w_row + v * t.w_col + c, lanes), sum);
-    (t.relu ? relu(sum) : sum).store(y + c, lanes);
+    activated(t.activation, sum).store(y + c, lanes);
   }
 }
 
@@ -165,9 +169,10 @@ class Depthwise {
     source += (image * h.in + h.source(q) + u.from * h.gap) * w.in * c;
     target += (image * height + y) * width * c;
     const T* filter = filters_ + (h.tap_first + u.from * h.tap_step) * g_.kw * c;
+    const Activation act = backward_ ? Activation::None : g_.activation;
     DepthwiseTaps<T> t{
-        nullptr,        nullptr, u.to - u.from,         0,         h.gap * w.in * c, w.gap * c, h.tap_step * g_.kw * c,
-        w.tap_step * c, c,       g_.relu && !backward_, is_far(g_)};
+        nullptr,        nullptr, u.to - u.from, 0,         h.gap * w.in * c, w.gap * c, h.tap_step * g_.kw * c,
+        w.tap_step * c, c,       act,           is_far(g_)};
     const auto at = [&](int64_t j) { return target + ((w.first + j) * w.out_step + w.out_first) * c; };
     const auto one = [&](int64_t j) {
       const TapRange v = taps_inside(w, w.first + j);

@@ -13,7 +13,8 @@ constexpr int kRegisters = 32;
 constexpr int kRegisters = 16;
 #endif
 
-// ---- y[m, p] = init[m] + sum_{c, r} w[c, r, m] x[c, p + offsets[r]], p < n. Up to `lanes` elements more are touched.
+// ---- y[m, p] = act(init[m] + sum_{c, r} w[c, r, m] x[c, p + offsets[r]]), p < n. Up to `lanes` elements more are
+// touched.
 
 template <class T>
 struct DirectRows {
@@ -24,7 +25,7 @@ struct DirectRows {
   const T* init;           // (rows), or null for zeros
   T* y;                    // (rows, y_plane)
   int64_t y_plane, n;
-  bool relu;  // max(y, 0)
+  Activation activation;
 };
 
 // At most this many rows of y at once, each as wide as the registers allow: M x V sums, V vectors of x, one weight.
@@ -55,10 +56,14 @@ DLCORE_INLINE void direct_tile(const DirectRows<T>& d, int64_t p) {
       }
     }
   }
+  const auto each = [&](const auto& f) __attribute__((always_inline)) {
 #pragma GCC unroll 8
-  for (int m = 0; m < M; ++m)
+    for (int m = 0; m < M; ++m)
 #pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) (d.relu ? relu(sum[m][v]) : sum[m][v]).store(d.y + m * d.y_plane + p + v * Vec::size);
+      for (int v = 0; v < V; ++v) f(sum[m][v], m * d.y_plane + p + v * Vec::size);
+  };
+  activate(d.activation, each);
+  each([&](const Vec& y, int64_t at) { y.store(d.y + at); });
 }
 
 template <class T, int M = kDirectRows>

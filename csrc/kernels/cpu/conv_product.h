@@ -39,7 +39,7 @@ class ConvProduct {
     GemmBatch p = product();
     p.first.a = weights, p.first.b = source, p.first.c = target;
     p.first.bias = bias, p.first.bias_per_row = true;
-    if (g_.relu && !backward_) p.first.activation = Activation::Relu;
+    if (!backward_) p.first.activation = g_.activation;
     if (p.batch > 1) {  // the weights once for all images
       gemm_pack_a(p.first, packed_);
       p.first.a = packed_, p.first.a_packed = true;

@@ -76,8 +76,8 @@ class Winograd {
   Winograd(const Conv2d& g, bool backward, void* workspace)
       : backward_(backward),
         channels_last_(g.channels_last),
-        relu_(g.relu && !backward),
         packed_(g.packed),
+        activation_(backward ? Activation::None : g.activation),
         images_(g.n),
         in_h_(backward ? g.oh : g.h),
         in_w_(backward ? g.ow : g.w),
@@ -260,7 +260,7 @@ class Winograd {
           transform_tile<kIn, kOut, V>(
               [](const auto& m, auto& z) { F::output_transform(m, z); },
               [&](int i, int j) { return V::load(from + (i * kIn + j) * product_step_); },
-              [&](int i, int j, V v) { (relu_ ? relu(v + b) : v + b).store(to + (i * width + j) * part_); });
+              [&](int i, int j, V v) { activated(activation_, v + b).store(to + (i * width + j) * part_); });
         }
   }
 
@@ -286,7 +286,8 @@ class Winograd {
         }
   }
 
-  bool backward_, channels_last_, relu_, packed_;
+  bool backward_, channels_last_, packed_;
+  Activation activation_;
   int64_t images_, in_h_, in_w_, out_h_, out_w_, pad_h_, pad_w_;
   int64_t in_, out_, in_lanes_, out_lanes_;  // channels
   int64_t tiles_x_, tiles_y_, row_;          // of an image; columns of a padded row

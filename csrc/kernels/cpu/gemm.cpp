@@ -68,7 +68,7 @@ void add_slab(const Problem<T>& g, const Panels<T>& a, const Panels<T>& b, const
   };
   Epilogue<T> epilogue = g.epilogue;
   if (s != g.first_slab) epilogue.beta = 1;
-  if (s != g.last_slab) epilogue.relu = false, epilogue.bias_col = epilogue.bias_row = nullptr;
+  if (s != g.last_slab) epilogue.activation = Activation::None, epilogue.bias_col = epilogue.bias_row = nullptr;
   TileArgs<T> t;
   t.reduce = slab.blocks;
   t.k = slab.k;

@@ -79,7 +79,7 @@ void tile(const TileArgs<T>& t) {
   if (e.beta != 0) each([&](V& x, int i, int j) { x = fma(V(e.beta), load(c_at(i), j, direct), x); });
   if (e.bias_col) each([&](V& x, int, int j) { x += load(e.bias_col, j, direct); });
   if (e.bias_row) each([&](V& x, int i, int) { x += V(e.bias_row[i]); });
-  if (e.relu) each([&](V& x, int, int) { x = relu(x); });
+  activate(e.activation, each);
   each([&](V& x, int i, int j) {
     T* c = c_at(i) + j;
     direct || j < (Vectors - 1) * V::size ? x.store(c) : x.store(c, last);

@@ -2,6 +2,7 @@
 // The micro-kernel: one tile of C, up to `kTileRows` x (`kTileVectors` registers), or fewer rows and two panels of B.
 // gemm_micro.cpp has the tiles, once for all that multiply.
 #include "kernels/cpu/simd.h"
+#include "kernels/gemm.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 
@@ -29,7 +30,7 @@ struct Epilogue {
   T alpha = 1, beta = 0;
   const T* bias_col = nullptr;
   const T* bias_row = nullptr;
-  bool relu = false;
+  Activation activation = Activation::None;
 
   DLCORE_INLINE Epilogue at(int64_t i, int64_t j) const {
     Epilogue e = *this;
@@ -114,9 +115,18 @@ DLCORE_INLINE void each_piece(int64_t rows, int64_t most_rows, const F& f) {
   }
 }
 
+// each(f) calls f on all vectors, which become act of themselves; NaN stays.
+template <class Each>
+DLCORE_INLINE void activate(Activation act, const Each& each) {
+  if (act == Activation::None) return;
+  each([]<class T, int N>(vec<T, N>& x, auto...) { x = select(vec<T, N>(T(0)) > x, vec<T, N>(T(0)), x); });
+  if (act == Activation::Relu6)
+    each([]<class T, int N>(vec<T, N>& x, auto...) { x = select(vec<T, N>(T(6)) < x, vec<T, N>(T(6)), x); });
+}
 template <class T, int N>
-DLCORE_INLINE vec<T, N> relu(vec<T, N> x) {  // keeps NaN
-  return select(vec<T, N>(T(0)) > x, vec<T, N>(T(0)), x);
+DLCORE_INLINE vec<T, N> activated(Activation act, vec<T, N> x) {
+  activate(act, [&](const auto& f) { f(x); });
+  return x;
 }
 
 // A tile that the registers cannot write: columns of C apart, or fewer than the registers hold and no masked moves.
@@ -162,7 +172,7 @@ void finish_row(const Epilogue<T>& e, const T* sums, int64_t parts, int64_t stri
     }
     if (e.bias_col) x += V::load(e.bias_col + j, count);
     if (e.bias_row) x += V(*e.bias_row);
-    if (e.relu) x = relu(x);
+    x = activated(e.activation, x);
     if (c_col == 1) {
       x.store(c + j, count);
     } else {

@@ -58,7 +58,7 @@ struct Problem {
     c = static_cast<T*>(f.c), c_row = f.c_row, c_col = f.c_col, c_batch = g.c_batch;
     epilogue.alpha = static_cast<T>(f.alpha);
     epilogue.beta = static_cast<T>(f.beta);
-    epilogue.relu = f.activation == Activation::Relu;
+    epilogue.activation = f.activation;
     (f.bias_per_row ? epilogue.bias_row : epilogue.bias_col) = static_cast<const T*>(f.bias);
     if (c_col != 1 && c_row == 1) transpose_roles();
     const bool neighbours = !a.packed && a.batch == m * a.along && c_batch == m * c_row && b.batch == 0;

@@ -20,7 +20,9 @@ void product(const Gemm& g, const T* a, const T* b, T* c) {
       Wide x = g.alpha * sum;
       if (g.beta != 0) x += static_cast<Wide>(g.beta) * y;
       if (bias) x += bias[g.bias_per_row ? i : j];
-      y = static_cast<T>(g.activation == Activation::Relu && x < 0 ? 0 : x);
+      if (g.activation != Activation::None && x < 0) x = 0;
+      if (g.activation == Activation::Relu6 && x > 6) x = 6;
+      y = static_cast<T>(x);
     }
 }
 

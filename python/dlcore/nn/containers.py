@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 
 from .._core import Tensor
-from .activation import ReLU
+from .activation import ReLU, ReLU6
 from .module import Module, format_repr, indent
 from .parameter import Parameter
 
@@ -91,6 +91,10 @@ class _Numbered(Module):
         return module
 
 
+# What a layer in front may compute in its own pass over memory: those that name it in `_takes`.
+_FUSED = {ReLU: "relu", ReLU6: "relu6"}
+
+
 def _is_plain(module: Module) -> bool:
     """Whether nobody looks at the module's call from outside."""
     return not module._hooked and "forward" not in module.__dict__
@@ -99,7 +103,8 @@ def _is_plain(module: Module) -> bool:
 class Sequential(_Numbered):
     """Calls its modules one after the other, each with the output of the one before.
 
-    A convolution or batch norm and the ReLU behind it run as one, unless one of them has hooks.
+    A convolution and the ReLU or ReLU6 behind it run as one, and so do batch norm and ReLU, unless one of them has
+    hooks.
     It is made of modules, ``Sequential(a, b)``, or of names and modules, ``Sequential(OrderedDict(first=a, last=b))``.
     It can be indexed, sliced, added and multiplied like a list.
     """
@@ -111,14 +116,15 @@ class Sequential(_Numbered):
             self.add_module(str(key) if not named else key, module)
 
     def forward(self, input):
-        held = None  # a layer that computes the ReLU behind it too, in the same pass over memory
+        held = None  # a layer that may compute the activation behind it too
         for module in self._modules.values():
             if held is not None:
-                if type(module) is ReLU and _is_plain(module):
-                    input, held = held(input, activation="relu"), None
+                activation = _FUSED.get(type(module))
+                if activation in type(held)._takes and _is_plain(module):
+                    input, held = held(input, activation=activation), None
                     continue
                 input, held = held(input), None
-            if "_takes_relu" in type(module).__dict__ and _is_plain(module):
+            if "_takes" in type(module).__dict__ and _is_plain(module):
                 held = module
             else:
                 input = module(input)

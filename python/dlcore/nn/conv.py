@@ -201,7 +201,7 @@ class Conv2d(_Convolution):
     """
 
     _spatial = 2
-    _takes_relu = True
+    _takes = ("relu", "relu6")
 
     def __init__(
         self,
@@ -223,7 +223,7 @@ class Conv2d(_Convolution):
         )  # fmt: skip
 
     def forward(self, input: Tensor, activation: str = "none") -> Tensor:
-        """activation(conv(input)) in one pass over memory; activation is "relu" or "none"."""
+        """activation(conv(input)) in one pass over memory; activation is "relu", "relu6" or "none"."""
         if activation == "none":
             return _core.conv2d(*self._arguments(input))
         return _core.conv2d_act(*self._arguments(input), activation)

@@ -195,7 +195,7 @@ class BatchNorm1d(_BatchNorm):
     Shift" (2015).
     """
 
-    _takes_relu = True
+    _takes = ("relu",)
 
     _dims = (2, 3)
 
@@ -206,7 +206,7 @@ class BatchNorm2d(_BatchNorm):
     Shapes: (N, C, H, W) to the same, in the same order in memory.
     """
 
-    _takes_relu = True
+    _takes = ("relu",)
 
     _dims = (4,)
 
@@ -217,7 +217,7 @@ class BatchNorm3d(_BatchNorm):
     Shapes: (N, C, D, H, W) to the same, in the same order in memory.
     """
 
-    _takes_relu = True
+    _takes = ("relu",)
 
     _dims = (5,)
 

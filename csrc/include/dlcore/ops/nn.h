@@ -22,7 +22,7 @@ DLCORE_API Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor
                          const std::string& padding, IntSpan dilation = {1}, int64_t groups = 1);
 DLCORE_API Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride,
                          const std::string& padding, IntSpan dilation = {1}, int64_t groups = 1);
-// activation(conv2d(...)) in one pass over memory; activation is "relu" or "none".
+// activation(conv2d(...)) in one pass over memory; activation is "relu", "relu6" or "none".
 DLCORE_API Tensor conv2d_act(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride,
                              IntSpan padding, IntSpan dilation = {1}, int64_t groups = 1,
                              const std::string& activation = "relu");

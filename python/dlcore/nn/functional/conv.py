@@ -35,7 +35,7 @@ def conv2d_act(
 
     Args:
         padding: numbers, as in `conv2d`.
-        activation: "relu" or "none". Default: "relu".
+        activation: "relu", "relu6" or "none". Default: "relu".
 
     The other arguments are those of `conv2d`.
     """
