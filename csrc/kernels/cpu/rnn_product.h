@@ -10,9 +10,9 @@
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
-// A panel is up to kPanelVectors vectors of sums for all rows, a tile the rows of it that are summed in registers: rows *
-// vectors accumulators, vectors registers of weights, one broadcast. Few rows and all vectors run faster than many rows
-// and two vectors, although weights are read more often: each row is a stream of its own.
+// A panel is up to kPanelVectors vectors of sums for all rows, a tile the rows of it that are summed in registers: rows
+// * vectors accumulators, vectors registers of weights, one broadcast. Few rows and all vectors run faster than many
+// rows and two vectors, although weights are read more often: each row is a stream of its own.
 constexpr int kPanelVectors = 4;
 constexpr int tile_rows(int64_t vectors) {
   return static_cast<int>(kVectorBytes == 64 ? 24 / most(2, vectors) : vectors == 4 ? 2 : 12 / most(2, vectors));
