@@ -10,7 +10,7 @@ using bench::add_op;
 struct Shape {
   const char* name;
   int64_t batch, in, size, out, kernel, stride, padding, groups;
-  bool winograd = true;
+  int winograd = 1;  // set_winograd_enabled
 };
 // Each of the paths of docs/convolution.md.
 const Shape kShapes[] = {
@@ -18,9 +18,11 @@ const Shape kShapes[] = {
     {"LeNet 2", 64, 6, 14, 16, 5, 1, 0, 1},
     {"stem 7x7", 8, 3, 112, 64, 7, 2, 3, 1},
     {"3x3", 8, 64, 56, 64, 3, 1, 1, 1},
-    {"3x3", 8, 64, 56, 64, 3, 1, 1, 1, false},
+    {"3x3", 8, 64, 56, 64, 3, 1, 1, 1, 2},
+    {"3x3", 8, 64, 56, 64, 3, 1, 1, 1, 0},
     {"3x3", 8, 256, 14, 256, 3, 1, 1, 1},
-    {"3x3", 8, 256, 14, 256, 3, 1, 1, 1, false},
+    {"3x3", 8, 256, 14, 256, 3, 1, 1, 1, 2},
+    {"3x3", 8, 256, 14, 256, 3, 1, 1, 1, 0},
     {"3x3", 1, 512, 7, 512, 3, 1, 1, 1},
     {"3x3 stride 2", 8, 128, 28, 256, 3, 2, 1, 1},
     {"1x1", 8, 256, 28, 64, 1, 1, 0, 1},
@@ -30,11 +32,11 @@ const Shape kShapes[] = {
     {"grouped 3x3", 8, 128, 28, 128, 3, 1, 1, 8},
 };
 
-// The kernels that run forward, in explain_conv2d's words.
+// The kernels that run forward, in explain_convolution's words.
 std::string path(const Shape& s) {
   const std::string text =
-      explain_conv2d(empty({s.batch, s.in, s.size, s.size}), empty({s.out, s.in / s.groups, s.kernel, s.kernel}),
-                     {s.stride}, IntSpan{s.padding}, {1}, s.groups);
+      explain_convolution(empty({s.batch, s.in, s.size, s.size}), empty({s.out, s.in / s.groups, s.kernel, s.kernel}),
+                          {s.stride}, IntSpan{s.padding}, {1}, s.groups);
   const size_t from = text.find("forward: ") + 9;
   return text.substr(from, text.find('\n', from) - from);
 }
@@ -48,7 +50,7 @@ const int registered = [] {
                               std::to_string(s.size) + "x" + std::to_string(s.size) + " to " + std::to_string(s.out);
     set_winograd_enabled(s.winograd);
     const std::string name = shape + " (" + path(s) + ")";
-    set_winograd_enabled(true);
+    set_winograd_enabled(1);
     const auto call = [=](const Tensor& x, const Tensor& w) {
       set_winograd_enabled(s.winograd);
       return conv2d(x, w, Tensor(), {s.stride}, IntSpan{s.padding}, {1}, s.groups);
