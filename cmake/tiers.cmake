@@ -11,11 +11,12 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
     # GCC may park integers in MMX registers, which leaves the x87 stack unusable (long double becomes NaN).
     set(DLCORE_TIER_FLAGS_baseline -march=x86-64-v2 -mno-mmx)
   endif()
-  if(NOT DLCORE_BASELINE_ONLY AND DLCORE_HAS_X86_64_V2)
-    list(APPEND DLCORE_TIERS avx2 avx512)
+  set(DLCORE_TIER_FLAGS_avx2 -march=x86-64-v3 -mno-mmx)
+  set(DLCORE_TIER_FLAGS_avx512 -march=x86-64-v4 -mno-mmx -mprefer-vector-width=512)
+  if(DLCORE_ISA_TIERS AND DLCORE_HAS_X86_64_V2)
+    list(APPEND DLCORE_TIERS ${DLCORE_ISA_TIERS})
+    list(REMOVE_DUPLICATES DLCORE_TIERS)
     list(APPEND DLCORE_TIER_FLAGS_baseline -O2)  # less to compile; for machines older than 2013
-    set(DLCORE_TIER_FLAGS_avx2 -march=x86-64-v3 -mno-mmx)
-    set(DLCORE_TIER_FLAGS_avx512 -march=x86-64-v4 -mno-mmx -mprefer-vector-width=512)
   endif()
 endif()
 
