@@ -101,6 +101,23 @@ def test_layer_with_residual_is_the_sum_of_its_parts():
     assert bn.num_batches_tracked.item() == 1
 
 
+@pytest.mark.parametrize("added", [False, True])
+def test_relu6_has_no_gradient_at_its_borders_and_keeps_nan(added):
+    """In evaluation with mean 0 and variance 1 the normalized values are x itself."""
+    values = dlcore.tensor([[-1.0], [0.0], [1.0], [5.0], [6.0], [7.0], [float("nan")]])
+    for create_graph in (False, True):
+        x = values.clone().requires_grad_()
+        r = dlcore.zeros_like(values).requires_grad_() if added else None
+        y = F.batch_norm_act(x, dlcore.zeros(1), dlcore.ones(1), eps=0.0, residual=r, activation="relu6")
+        np.testing.assert_array_equal(y.detach().flatten().numpy(), [0, 0, 1, 5, 6, 6, np.nan])
+        for g in dlcore.autograd.grad(y.sum(), [x, r] if added else [x], create_graph=create_graph):
+            assert g.flatten().tolist() == [0, 0, 1, 1, 0, 0, 1]
+    with pytest.raises(
+        ValueError, match="batch_norm_act: activation must be 'none', 'relu' or 'relu6', but got 'gelu'"
+    ):
+        F.batch_norm_act(values, dlcore.zeros(1), dlcore.ones(1), activation="gelu")
+
+
 def test_a_changed_input_is_noticed():
     x, w = dlcore.randn(4, 3, 5), dlcore.ones(3).requires_grad_()
     x.requires_grad_()

@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "dlcore/dtype.h"
+#include "kernels/activation.h"
 
 // The matrix engine: linear layers, convolutions, recurrent cells and attention are all this one product.
 //
@@ -14,8 +15,6 @@
 // the operand itself; the other operand's size is free. In a batch, a_batch steps through packed operands by their
 // size.
 namespace dlcore::kernel {
-
-enum class Activation : uint8_t { None, Relu, Relu6 };  // x, max(x, 0), min(max(x, 0), 6)
 
 // C (m, n) = act( alpha * sum_r A_r (m, k) B_r (k, n)  +  beta * C  +  bias ),  r < reduce.
 // A dot product runs over r in order and, within r, in fixed blocks of k: never a function of the thread count.

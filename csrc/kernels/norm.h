@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "dlcore/dtype.h"
+#include "kernels/activation.h"
 
 // Normalization. Everywhere x^ = (x - mean) rstd with rstd = 1 / sqrt(var + eps) and var = mean of (x - mean)^2 over
 // the n elements that share statistics; y = x^ weight + bias. With g = dy weight and sums over those elements:
@@ -20,7 +21,7 @@ struct ChannelNorm {
   int64_t images, channels, places;  // none is 0
   bool per_image = false;            // each image has its own statistics
   int64_t group = 1;                 // neighbouring channels that share statistics; divides `channels`
-  bool relu = false;                 // y = max(0, ...)
+  Activation activation = Activation::None;
   double eps = 0;
   bool given = false;  // mean and var are given rather than computed
 
@@ -31,7 +32,7 @@ struct ChannelNorm {
   int64_t numel() const { return images * channels * places; }
 };
 
-// y = x^ weight + bias (+ residual), or the larger of that and 0
+// y = act(x^ weight + bias (+ residual))
 struct ChannelNormForward {
   const void *x, *weight, *bias, *residual;  // weight, bias: (channels); these and residual may be null
   void* y;
@@ -39,8 +40,8 @@ struct ChannelNormForward {
 };
 
 struct ChannelNormBackward {
-  const void *x, *dy, *weight, *bias;  // of the forward; bias is read only where relu's sign comes from x^
-  const void* y;                       // the forward's result where there was a residual under a relu, otherwise null
+  const void *x, *dy, *weight, *bias;  // of the forward; bias is read only where act(.) is computed again
+  const void* y;                       // the forward's result where a residual lies under an activation, otherwise null
   const double *mean, *var;
   void *dx, *dresidual;   // may be null; dresidual is written only where y is not null
   void *dweight, *dbias;  // (channels), may be null

@@ -86,6 +86,14 @@ Tensor relu_(const Tensor& x) {
 }
 
 Tensor relu6(const Tensor& x) { return hardtanh(x, 0, 6); }
+
+kernel::Activation activation_of(const char* op, const std::string& name) {
+  if (name == "none") return kernel::Activation::None;
+  if (name == "relu") return kernel::Activation::Relu;
+  DLCORE_CHECK(name == "relu6", ValueError, op, ": activation must be 'none', 'relu' or 'relu6', but got '", name, "'");
+  return kernel::Activation::Relu6;
+}
+
 Tensor relu6_gradient(const Tensor& dy, const Tensor& y) { return inside_gradient("relu6_backward", dy, y, 0, 6); }
 
 Tensor leaky_relu(const Tensor& x, double slope) {

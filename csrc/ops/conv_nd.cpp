@@ -280,12 +280,7 @@ Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, Int
 }
 Tensor conv2d_act(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,
                   IntSpan dilation, int64_t groups, const std::string& activation) {
-  const char* const names[] = {"none", "relu", "relu6"};  // in Activation's order
-  const auto* const end = std::end(names);
-  const auto* const at = std::find(std::begin(names), end, activation);
-  DLCORE_CHECK(at != end, ValueError, "conv2d_act: activation must be 'none', 'relu' or 'relu6', but got '", activation,
-               "'");
-  return convolution({"conv2d_act", 2, false, static_cast<Activation>(at - names)}, input, weight, bias, stride,
+  return convolution({"conv2d_act", 2, false, activation_of("conv2d_act", activation)}, input, weight, bias, stride,
                      padding, dilation, groups);
 }
 Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntSpan stride, IntSpan padding,

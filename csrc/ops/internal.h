@@ -3,6 +3,7 @@
 // needs.
 #include "autograd/node.h"
 #include "dlcore/ops.h"
+#include "kernels/activation.h"
 
 namespace dlcore {
 
@@ -42,6 +43,7 @@ DLCORE_API Tensor clone_like(const Tensor& x,
 // ---- differentiable helpers
 
 DLCORE_API Tensor sum_to(const Tensor& x, IntSpan sizes);  // sums the dimensions that broadcasting added (reduction)
+kernel::Activation activation_of(const char* op, const std::string& name);  // throws ValueError (activation)
 Tensor relu_gradient(const Tensor& dy, const Tensor& y);   // dy where y = relu(.) is positive (activation)
 Tensor relu6_gradient(const Tensor& dy, const Tensor& y);  // dy where y = relu6(.) is between 0 and 6
 // Place of a strided view inside a base: both geometries are in elements of one storage (shape).

@@ -21,6 +21,7 @@ void check_norm_dtype(const char* op, const char* what, const Tensor& t, const T
 
 namespace {
 
+using kernel::Activation;
 using kernel::ChannelNorm;
 
 // One normalization: its geometry and statistics, (stats) in float64.
@@ -30,7 +31,8 @@ struct Norm {
   Tensor mean, var;
 };
 
-// What backward needs of its operands; the result only where it alone tells relu's sign, behind a residual.
+// What backward needs of its operands; the result only where it alone tells what the activation let through, behind a
+// residual.
 struct Kept {
   Saved x, weight, bias, y;
 };
@@ -54,11 +56,12 @@ void composed_backward(const Norm& n, const Kept& kept, Gradients& grads) {
   const Tensor x = reshape(kept.x(), shape), d = x - (g.given ? constant(n.mean) : average(x));
   const Tensor rstd = rsqrt((g.given ? constant(n.var) : average(d * d)) + g.eps), normal = d * rstd;
   Tensor dy = reshape(grads.dy(), shape);
-  if (g.relu) {
+  if (g.activation != Activation::None) {
     Tensor y = kept.y.defined() ? reshape(kept.y(), shape) : normal;
     if (!kept.y.defined() && kept.weight.defined()) y = y * parameter(kept.weight);
     if (!kept.y.defined() && kept.bias.defined()) y = y + parameter(kept.bias);
     dy = where(le(y, number(0)), number(0), dy);
+    if (g.activation == Activation::Relu6) dy = where(ge(y, number(6)), number(0), dy);
   }
   const Tensor scaled = kept.weight.defined() ? dy * parameter(kept.weight) : dy;
   grads.set(0, [&] {
@@ -116,7 +119,7 @@ Tensor normalize(Norm& n, const Tensor& input, const Tensor& weight, const Tenso
   const Workspace scratch(kernels().channel_norm_workspace(g, false));
   launch(n.name, cost(g, g.given ? 2 : 3), [&] { kernels().channel_norm_forward(g, a, scratch.data()); });
   if (needs_graph(x, weight, bias, residual)) {
-    const Saved result = g.relu && residual.defined() ? Saved::output(y) : Saved();
+    const Saved result = g.activation != Activation::None && residual.defined() ? Saved::output(y) : Saved();
     record(n.name, y, {x, weight, bias, residual},
            [n, kept = Kept{Saved(x), Saved(weight), Saved(bias), result}](Gradients& grads) {
              is_grad_enabled() ? composed_backward(n, kept, grads) : fused_backward(n, kept, grads);
@@ -247,15 +250,13 @@ Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias,
 Tensor batch_norm_act(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
                       const Tensor& running_var, bool training, double momentum, double eps, const Tensor& residual,
                       const std::string& activation) {
-  DLCORE_CHECK(activation == "relu" || activation == "none", ValueError,
-               "batch_norm_act: activation must be 'relu' or 'none', but got '", activation, "'");
   if (residual.defined()) {
     DLCORE_CHECK(residual.sizes() == input.sizes() && residual.dtype() == input.dtype(), RuntimeError,
                  "batch_norm_act: residual must have the input's shape and dtype; expected ", input.sizes(), " ",
                  name(input.dtype()), " but got ", residual.sizes(), " ", name(residual.dtype()));
   }
   Norm n{"batch_norm_act", "batch_norm_act_backward", {}, {}, {}};
-  n.g.relu = activation == "relu";
+  n.g.activation = activation_of(n.name, activation);
   return batch_norm_as(n, input, weight, bias, {running_mean, running_var, momentum}, training, eps, residual);
 }
 

@@ -78,7 +78,10 @@ def batch_norm_act(d, x, w, b, residual=None, activation="relu"):
         return f.batch_norm_act(x, None, None, w, b, True, residual=residual, activation=activation)
     y = f.batch_norm(x, None, None, w, b, True)
     y = y if residual is None else y + residual
-    return d.relu(y) if activation == "relu" else y
+    return y if activation == "none" else getattr(f, activation)(y)
+
+
+BOUNDS = {"none": (-np.inf, np.inf), "relu": (0, np.inf), "relu6": (0, 6)}
 
 
 for order in (lambda x: x, channels_last):
@@ -93,15 +96,22 @@ for order in (lambda x: x, channels_last):
             lambda x, w, b: np.maximum(affine(normalized(x, (0, *range(2, x.ndim))), w, b), 0),
             **layout,
         )
-        for activation in ("relu", "none"):
+        case(
+            "batch_norm_act",
+            lambda d, x, w, b, order=order: batch_norm_act(d, order(x), 3 * w, b + 3, activation="relu6"),
+            [arr(*shape), arr(shape[1]), arr(shape[1])],
+            lambda x, w, b: np.clip(affine(normalized(x, (0, *range(2, x.ndim))), 3 * w, b + 3), 0, 6),
+            **layout,
+        )
+        for activation in ("relu", "relu6", "none"):
             case(
                 "batch_norm_act",
                 lambda d, x, w, b, r, order=order, activation=activation: batch_norm_act(
-                    d, order(x), w, b, order(r), activation
+                    d, order(x), w, b, 3 * order(r), activation
                 ),
                 [arr(*shape), arr(shape[1]), arr(shape[1]), arr(*shape)],
-                lambda x, w, b, r, activation=activation: np.maximum(
-                    affine(normalized(x, (0, *range(2, x.ndim))), w, b) + r, 0 if activation == "relu" else -np.inf
+                lambda x, w, b, r, activation=activation: np.clip(
+                    affine(normalized(x, (0, *range(2, x.ndim))), w, b) + 3 * r, *BOUNDS[activation]
                 ),
                 **layout,
             )

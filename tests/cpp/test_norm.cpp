@@ -19,6 +19,7 @@ namespace {
 
 using dlcore::DType;
 using dlcore::KernelTable;
+using dlcore::kernel::Activation;
 using dlcore::kernel::ChannelNorm;
 using dlcore::kernel::LocalNorm;
 using dlcore::kernel::RowNorm;
@@ -68,6 +69,9 @@ struct Images {
         g(shape) {
     g.dtype = dtype_of<T>;
     fill(x, 1, offset), fill(residual, 2), fill(dy, 3), fill(weight, 4), fill(bias, 5);
+    if (g.activation == Activation::Relu6)  // results on both sides of 6
+      for (Guarded<T>* part : {&weight, &residual})
+        for (T& v : *part) v *= 8;
     for (double& v : mean) v = 0.25;
     for (double& v : var) v = 2;
   }
@@ -77,7 +81,7 @@ struct Images {
     const T *w = affine ? weight.data() : nullptr, *b = affine ? bias.data() : nullptr;
     forward(dlcore::kernel::ChannelNormForward{x.data(), w, b, added ? residual.data() : nullptr, y.data(), mean.data(),
                                                var.data()});
-    const bool masked = added && g.relu;
+    const bool masked = added && g.activation != Activation::None;
     for (T& v : dresidual) v = 0;
     backward(dlcore::kernel::ChannelNormBackward{x.data(), dy.data(), w, b, masked ? y.data() : nullptr, mean.data(),
                                                  var.data(), dx.data(), masked ? dresidual.data() : nullptr,
@@ -85,10 +89,12 @@ struct Images {
   }
 };
 
+constexpr const char* kActivations[] = {"", " relu", " relu6"};
+
 std::string text(const ChannelNorm& g) {
   return std::to_string(g.images) + "x" + std::to_string(g.channels) + "x" + std::to_string(g.places) +
          (g.channels_last ? " channels-last" : "") + (g.per_image ? " per image" : "") + " groups of " +
-         std::to_string(g.group) + (g.relu ? " relu" : "") + (g.given ? " given" : "");
+         std::to_string(g.group) + kActivations[static_cast<int>(g.activation)] + (g.given ? " given" : "");
 }
 
 template <class T>
@@ -133,9 +139,11 @@ void each_shape(const F& check) {
         ChannelNorm g{};
         g.channels_last = channels_last, g.images = 3, g.channels = channels, g.places = places, g.eps = 1e-3;
         check(g);
-        g.relu = true;
-        check(g);
-        g.relu = false, g.given = true;
+        for (const Activation act : {Activation::Relu, Activation::Relu6}) {
+          g.activation = act;
+          check(g);
+        }
+        g.activation = Activation::None, g.given = true;
         check(g);
         g.given = false, g.per_image = true;
         if (places > 1) check(g);
@@ -160,7 +168,7 @@ TEST(Norm, LargeImages) {
            {std::tuple<int64_t, int64_t, int64_t>{2, 70, 1100}, {40, 33, 49}, {1, 2, 70000}, {20, 256, 20}}) {
         ChannelNorm g{};
         g.channels_last = channels_last, g.images = images, g.channels = channels, g.places = places, g.eps = 1e-5;
-        g.per_image = per_image, g.relu = true;
+        g.per_image = per_image, g.activation = Activation::Relu;
         check_images<float>(g, true, true);
         if (per_image && channels % 2 == 0) {
           g.group = channels / 2;

@@ -5,6 +5,8 @@
 //   backward  dx = p dy + q (x - m) + r
 //
 // with m the mean as T holds it, and what that rounding lost inside b and r.
+#include <limits>
+
 #include "kernels/cpu/norm_walk.h"
 #include "kernels/list.h"
 
@@ -58,17 +60,27 @@ struct AffineArrays {
   DLCORE_INLINE Affine<T> repeat(int64_t e) const { return {vec<T>(m[e]), vec<T>(a[e]), vec<T>(b[e])}; }
 };
 
-template <class T, bool Residual, bool Relu>
+// relu and relu6 differ in their ceiling; nothing compares with relu's.
+template <class T>
+T ceiling_of(Activation act) {
+  return act == Activation::Relu6 ? T(6) : std::numeric_limits<T>::quiet_NaN();
+}
+
+template <class T, bool Residual, bool Clamped>
 struct Forward : AffineArrays<T> {
   using V = vec<T>;
   using K = Affine<T>;
   const T *x, *residual;
   T* y;
+  T ceiling;
 
   DLCORE_INLINE void map(const K& k, int64_t at, int64_t lanes) const {
     V v = k(V::load(x + at, lanes));
     if constexpr (Residual) v += V::load(residual + at, lanes);
-    if constexpr (Relu) v = select(v < V(T(0)), V(T(0)), v);  // NaN stays
+    if constexpr (Clamped) {
+      v = select(v < V(T(0)), V(T(0)), v);
+      v = select(v > V(ceiling), V(ceiling), v);
+    }
     v.store(y + at, lanes);
   }
 };
@@ -145,11 +157,12 @@ struct ForwardPlan {
 
   void run(const ChannelNormForward& a) const {
     choose(a.residual != nullptr, [&](auto residual) {
-      choose(g.relu, [&](auto relu) {
-        const Forward<T, residual.value, relu.value> op{{k.at[0], k.at[1], k.at[2]},
-                                                        static_cast<const T*>(a.x),
-                                                        static_cast<const T*>(a.residual),
-                                                        static_cast<T*>(a.y)};
+      choose(g.activation != Activation::None, [&](auto clamped) {
+        const Forward<T, residual.value, clamped.value> op{{k.at[0], k.at[1], k.at[2]},
+                                                           static_cast<const T*>(a.x),
+                                                           static_cast<const T*>(a.residual),
+                                                           static_cast<T*>(a.y),
+                                                           ceiling_of<T>(g.activation)};
         run(a, [&](int64_t segment, int64_t, int64_t begin, int64_t end) { walk.map(op, segment, begin, end); });
       });
     });
@@ -158,27 +171,28 @@ struct ForwardPlan {
 
 // ---- backward
 
-// Where relu let nothing through, there is no gradient: its sign comes from x, by the forward's own arithmetic, or from
-// the result where more than x went into it.
-enum class Sign { None, X, Y };
+// Where the activation let nothing through, there is no gradient: whether it did comes from x, by the forward's own
+// arithmetic, or from the result where more than x went into it.
+enum class Open { Always, FromX, FromY };
 
-template <class T, Sign S>
+template <class T, Open O>
 struct Gradient {
   using V = vec<T>;
   AffineArrays<T> affine;
   const T *x, *dy, *y;
+  T ceiling;
 
   DLCORE_INLINE V load(const Affine<T>& k, V vx, int64_t at, int64_t lanes) const {
     const V d = V::load(dy + at, lanes);
-    if constexpr (S == Sign::X) return select(k(vx) <= V(T(0)), V(T(0)), d);
-    if constexpr (S == Sign::Y) return select(V::load(y + at, lanes) <= V(T(0)), V(T(0)), d);
-    return d;
+    if constexpr (O == Open::Always) return d;
+    const V v = O == Open::FromX ? k(vx) : V::load(y + at, lanes);
+    return select(v <= V(T(0)), V(T(0)), select(v >= V(ceiling), V(T(0)), d));
   }
 };
 
 // sum dy, sum dy (x - m); writes the gradient that reaches the residual
-template <class T, Sign S>
-struct BackwardSums : Gradient<T, S> {
+template <class T, Open O>
+struct BackwardSums : Gradient<T, O> {
   using V = vec<T>;
   using K = Affine<T>;
   T* dresidual;
@@ -186,17 +200,17 @@ struct BackwardSums : Gradient<T, S> {
   DLCORE_INLINE K load(int64_t e, int64_t lanes) const { return this->affine.load(e, lanes); }
   DLCORE_INLINE K repeat(int64_t e) const { return this->affine.repeat(e); }
   DLCORE_INLINE void add(const K& k, int64_t at, int64_t lanes, V& a, V& b) const {
-    const V x = V::load(this->x + at, lanes), d = Gradient<T, S>::load(k, x, at, lanes);
+    const V x = V::load(this->x + at, lanes), d = Gradient<T, O>::load(k, x, at, lanes);
     a += d;
     b = fma(d, x - k.m, b);
-    if constexpr (S == Sign::Y)
+    if constexpr (O == Open::FromY)
       if (dresidual) d.store(dresidual + at, lanes);
   }
 };
 
 // dx = p dy + q (x - m) + r, or p dy
-template <class T, Sign S, bool Given>
-struct BackwardMap : Gradient<T, S> {
+template <class T, Open O, bool Given>
+struct BackwardMap : Gradient<T, O> {
   using V = vec<T>;
   struct K {
     Affine<T> affine;
@@ -210,8 +224,8 @@ struct BackwardMap : Gradient<T, S> {
   }
   DLCORE_INLINE K repeat(int64_t e) const { return {this->affine.repeat(e), V(p[e]), V(q[e]), V(r[e])}; }
   DLCORE_INLINE void map(const K& k, int64_t at, int64_t lanes) const {
-    const V x = Given && S != Sign::X ? V(T(0)) : V::load(this->x + at, lanes);
-    const V d = Gradient<T, S>::load(k.affine, x, at, lanes);
+    const V x = Given && O != Open::FromX ? V(T(0)) : V::load(this->x + at, lanes);
+    const V d = Gradient<T, O>::load(k.affine, x, at, lanes);
     (Given ? d * k.p : fma(d, k.p, fma(x - k.affine.m, k.q, k.r))).store(dx + at, lanes);
   }
 };
@@ -309,12 +323,13 @@ struct BackwardPlan {
     if (a.dweight || a.dbias) parameters(a);
   }
 
-  template <Sign S>
-  void run_signed(const ChannelNormBackward& a) const {
+  template <Open O>
+  void run_open(const ChannelNormBackward& a) const {
     const AffineArrays<T> affine{k.at[0], k.at[1], k.at[2]};
     const T *x = static_cast<const T*>(a.x), *dy = static_cast<const T*>(a.dy), *y = static_cast<const T*>(a.y);
     T *dx = static_cast<T*>(a.dx), *dresidual = static_cast<T*>(a.dresidual);
-    const BackwardSums<T, S> op{{affine, x, dy, y}, dresidual};
+    const T ceiling = ceiling_of<T>(g.activation);
+    const BackwardSums<T, O> op{{affine, x, dy, y, ceiling}, dresidual};
     const auto sums = [&](int64_t segment, int64_t chunk, int64_t begin, int64_t end) {
       walk.sums(op, segment, begin, end, partial.first(segment, chunk), partial.second(segment, chunk));
     };
@@ -322,15 +337,16 @@ struct BackwardPlan {
       const auto run_map = [&](const auto& op) {
         run(a, sums, [&](int64_t segment, int64_t, int64_t begin, int64_t end) { walk.map(op, segment, begin, end); });
       };
-      if (S == Sign::Y && dresidual)  // the first pass leaves there what the second one needs
-        run_map(BackwardMap<T, Sign::None, given.value>{{affine, x, dresidual, y}, l.at[0], l.at[1], l.at[2], dx});
+      if (O == Open::FromY && dresidual)  // the first pass leaves there what the second one needs
+        run_map(BackwardMap<T, Open::Always, given.value>{
+            {affine, x, dresidual, y, ceiling}, l.at[0], l.at[1], l.at[2], dx});
       else
-        run_map(BackwardMap<T, S, given.value>{{affine, x, dy, y}, l.at[0], l.at[1], l.at[2], dx});
+        run_map(BackwardMap<T, O, given.value>{{affine, x, dy, y, ceiling}, l.at[0], l.at[1], l.at[2], dx});
     });
   }
   void run(const ChannelNormBackward& a) const {
-    if (!g.relu) return run_signed<Sign::None>(a);
-    a.y ? run_signed<Sign::Y>(a) : run_signed<Sign::X>(a);
+    if (g.activation == Activation::None) return run_open<Open::Always>(a);
+    a.y ? run_open<Open::FromY>(a) : run_open<Open::FromX>(a);
   }
 };
 

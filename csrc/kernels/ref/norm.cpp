@@ -1,5 +1,6 @@
 #include "kernels/ref/norm.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -38,6 +39,8 @@ void each(const ChannelNorm& g, const F& use) {
 
 std::vector<double> zeros(int64_t n) { return std::vector<double>(static_cast<size_t>(n)); }
 
+double ceiling(const ChannelNorm& g) { return g.activation == Activation::Relu6 ? 6 : HUGE_VAL; }
+
 double& at(std::vector<double>& v, int64_t i) { return v[static_cast<size_t>(i)]; }
 
 }  // namespace
@@ -52,7 +55,7 @@ void channel_norm_forward(const ChannelNorm& g, const ChannelNormForward& a) {
   }
   each(g, [&](int64_t i, int64_t c, int64_t s) {
     const double v = (x[i] - a.mean[s]) / std::sqrt(a.var[s] + g.eps) * weight[c] + bias[c] + residual[i];
-    Values(g.dtype, a.y).set(i, g.relu && v < 0 ? 0 : v);
+    Values(g.dtype, a.y).set(i, g.activation == Activation::None ? v : std::clamp(v, 0.0, ceiling(g)));
   });
 }
 
@@ -62,7 +65,7 @@ void channel_norm_backward(const ChannelNorm& g, const ChannelNormBackward& a) {
   const auto normal = [&](int64_t i, int64_t s) { return (x[i] - a.mean[s]) / std::sqrt(a.var[s] + g.eps); };
   const auto gradient = [&](int64_t i, int64_t c, int64_t s) {
     const double v = a.y ? y[i] : normal(i, s) * weight[c] + bias[c];
-    return g.relu && v <= 0 ? 0 : dy[i];
+    return g.activation != Activation::None && (v <= 0 || v >= ceiling(g)) ? 0 : dy[i];
   };
   std::vector<double> sum = zeros(g.stats()), dot = sum, dweight = zeros(g.channels), dbias = dweight;
   each(g, [&](int64_t i, int64_t c, int64_t s) {

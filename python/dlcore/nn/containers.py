@@ -103,8 +103,7 @@ def _is_plain(module: Module) -> bool:
 class Sequential(_Numbered):
     """Calls its modules one after the other, each with the output of the one before.
 
-    A convolution and the ReLU or ReLU6 behind it run as one, and so do batch norm and ReLU, unless one of them has
-    hooks.
+    A convolution or batch norm and the ReLU or ReLU6 behind it run as one, unless one of them has hooks.
     It is made of modules, ``Sequential(a, b)``, or of names and modules, ``Sequential(OrderedDict(first=a, last=b))``.
     It can be indexed, sliced, added and multiplied like a list.
     """

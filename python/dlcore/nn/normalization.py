@@ -139,7 +139,7 @@ class _BatchNorm(_Norm):
 
         Args:
             residual: what is added before the activation, of the input's shape; None (the default) for nothing.
-            activation: "relu" or "none". Default: "none".
+            activation: "relu", "relu6" or "none". Default: "none".
         """
         self._check_input_dim(input)
         momentum = 0.0 if self.momentum is None else self.momentum
@@ -195,7 +195,7 @@ class BatchNorm1d(_BatchNorm):
     Shift" (2015).
     """
 
-    _takes = ("relu",)
+    _takes = ("relu", "relu6")
 
     _dims = (2, 3)
 
@@ -206,7 +206,7 @@ class BatchNorm2d(_BatchNorm):
     Shapes: (N, C, H, W) to the same, in the same order in memory.
     """
 
-    _takes = ("relu",)
+    _takes = ("relu", "relu6")
 
     _dims = (4,)
 
@@ -217,7 +217,7 @@ class BatchNorm3d(_BatchNorm):
     Shapes: (N, C, D, H, W) to the same, in the same order in memory.
     """
 
-    _takes = ("relu",)
+    _takes = ("relu", "relu6")
 
     _dims = (5,)
 

@@ -18,8 +18,8 @@ namespace dlcore {
 DLCORE_API Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
                              const Tensor& running_var, bool training = false, double momentum = 0.1,
                              double eps = 1e-5);
-// activation(batch_norm(...) + residual) in one pass over memory, and another one backward. activation: "relu" or
-// "none"; residual has x's shape, or is undefined.
+// activation(batch_norm(...) + residual) in one pass over memory, and another one backward. activation: "relu",
+// "relu6" or "none"; residual has x's shape, or is undefined.
 DLCORE_API Tensor batch_norm_act(const Tensor& input, const Tensor& weight, const Tensor& bias,
                                  const Tensor& running_mean, const Tensor& running_var, bool training = false,
                                  double momentum = 0.1, double eps = 1e-5, const Tensor& residual = {},

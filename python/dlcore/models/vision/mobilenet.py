@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ... import nn
 from ..._core import Tensor
-from ._network import Network, check, initialize, norm_relu
+from ._network import Network, check, initialize
 
 
 class ConvNorm(nn.Sequential):
@@ -24,11 +24,6 @@ class ConvNorm(nn.Sequential):
             nn.BatchNorm2d(out_channels),
             activation(inplace=True),
         )
-
-    def forward(self, input: Tensor) -> Tensor:
-        conv, norm, activation = self
-        x = conv(input)
-        return norm_relu(norm, x) if isinstance(activation, nn.ReLU) else activation(norm(x))
 
 
 class MobileNet(Network):

@@ -50,7 +50,7 @@ def batch_norm_act(
 
     Args:
         residual: what is added before the activation, of the input's shape; None for nothing.
-        activation: "relu" or "none". Default: "relu".
+        activation: "relu", "relu6" or "none". Default: "relu".
 
     The other arguments are those of `batch_norm`.
     """
