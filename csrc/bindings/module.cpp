@@ -1,5 +1,6 @@
 // The extension module: what python/dlcore builds on.
 #include "bindings/pybind.h"
+#include "core/stream.h"
 #include "dlcore/parallel.h"
 #include "kernels/registry.h"
 #include "ops/internal.h"
@@ -48,6 +49,7 @@ void bind_basics(py::module_& m) {
   m.def("set_num_threads", &set_num_threads, py::arg("n"));
   m.def("_winograd_enabled", &winograd_enabled);
   m.def("_set_winograd_enabled", &set_winograd_enabled, py::arg("enabled"));
+  m.def("_set_stream_bytes", &set_stream_bytes, py::arg("bytes"));
   m.def("get_default_dtype", [] { return owned(wrap(default_dtype())); });
   m.def("set_default_dtype", [](py::handle d) { set_default_dtype(dtype_of_object(d.ptr())); }, py::arg("d"));
   m.def(

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/parallel.h"
+#include "core/stream.h"
 #include "kernels/list.h"
 
 // The loop is cut into tiles of n1 x n0 elements. Where an operand's part of a tile is a row already (dense, of the
@@ -16,6 +17,51 @@ namespace {
 constexpr int64_t kScratchBytes = 4096;  // an operand's part of a tile
 constexpr int64_t kGrain = 1 << 15;      // elements a thread takes at a time, or a 16th of all: streams like to be long
 constexpr int64_t kLongRow = 1024;       // elements from which a row is worth a call of its own
+
+constexpr int64_t kLine = 64, kPiece = 16 * kLine;  // bytes of a result that are streamed at a time
+
+// Whether a result is streamed: that of an op which waits for memory, not over an input.
+template <class Input>
+bool streams(ElementwiseOp op, const void* y, int64_t item, int64_t n, const Input* x, int inputs) {
+  const bool light = op < ElementwiseOp::Eq || op == ElementwiseOp::Copy;  // arithmetic
+  bool fresh = light && reinterpret_cast<uintptr_t>(y) % static_cast<uintptr_t>(item) == 0;
+  for (int k = 0; k < inputs; ++k) fresh &= x[k].data != y;
+  return fresh && dlcore::streams(n * item);
+}
+
+// One call of a row: a step of 0 repeats a single element of x.
+struct RowCall {
+  Row row;
+  int inputs;
+  const double* params;
+  int64_t n;
+  char* y;
+  int64_t item;  // of y
+  const void* x[kMaxElementwiseInputs];
+  int64_t items[kMaxElementwiseInputs];
+  int step[kMaxElementwiseInputs];
+
+  // Elements [begin, begin + count), their results from `to` on.
+  void run(int64_t begin, int64_t count, char* to) const {
+    const void* at[kMaxElementwiseInputs];
+    for (int k = 0; k < inputs; ++k) at[k] = static_cast<const char*>(x[k]) + begin * items[k] * step[k];
+    row(count, to, at, step, params);
+  }
+  void run() const { row(n, y, x, step, params); }
+
+  // Results go past the caches, a piece at a time, but for those before and behind whole lines.
+  void stream(const KernelTable& table) const {
+    alignas(kLine) char piece[kPiece];
+    const int64_t count = kPiece / item;
+    int64_t i = std::min(n, static_cast<int64_t>(-reinterpret_cast<uintptr_t>(y) & (kLine - 1)) / item);
+    if (i > 0) run(0, i, y);
+    for (; i + count <= n; i += count) {
+      run(i, count, piece);
+      table.stream(y + i * item, piece, kPiece);
+    }
+    if (i < n) run(i, n - i, y + i * item);
+  }
+};
 
 void swap_dims(ElementwiseLoop& l, int a, int b, int* order) {
   std::swap(l.sizes[a], l.sizes[b]);
@@ -133,6 +179,7 @@ class Tiles {
       tile0_ = std::min(n0, kGrain);
       tile1_ = copy_ && !moves_ ? 1 : std::min(n1, std::max<int64_t>(1, kGrain / tile0_));
       by_rows_ = !copy_;
+      streams_ = streams_result();
     } else {
       tile0_ = std::min(n0, capacity);
       tile1_ = std::min(n1, capacity / tile0_);
@@ -145,6 +192,12 @@ class Tiles {
       x_[k].repeats = !copy_ && (count0_ == 1 || loop_.x[k].strides[0] == 0);
       for (int d = 1; d < loop_.ndim; ++d) x_[k].repeats &= loop_.x[k].strides[d] == 0;
     }
+  }
+
+  bool streams_result() const {
+    int64_t n = 1;
+    for (int d = 0; d < loop_.ndim; ++d) n *= loop_.sizes[d];
+    return streams(op_, loop_.y.data, item_size(loop_.y.dtype), n, loop_.x, loop_.inputs);
   }
 
   struct Scratch {
@@ -177,25 +230,25 @@ class Tiles {
 
   // Rows that are read and written where they lie.
   void run_rows(const int64_t* at, int64_t n0, int64_t n1, Scratch& scratch) const {
-    char* y = place(loop_.y, at);
+    RowCall call{row_, loop_.inputs, params_, n0, place(loop_.y, at), y_.item, {}, {}, {}};
     const char* from[kMaxElementwiseInputs];
-    const void* x[kMaxElementwiseInputs];
-    int step[kMaxElementwiseInputs];
     for (int k = 0; k < loop_.inputs; ++k) {
       from[k] = place(loop_.x[k], at);
-      step[k] = n0 > 1 && loop_.x[k].strides[0] != 0;
+      call.items[k] = x_[k].item;
+      call.step[k] = n0 > 1 && loop_.x[k].strides[0] != 0;
     }
-    for (int64_t r = 0; r < n1; ++r, y += loop_.y.strides[1]) {
+    for (int64_t r = 0; r < n1; ++r, call.y += loop_.y.strides[1]) {
       for (int k = 0; k < loop_.inputs; ++k) {
-        x[k] = from[k];
+        call.x[k] = from[k];
         if (!x_[k].typed) {  // a single element
           x_[k].load(scratch.x[k], from[k], {1, 1, 0, 0});
-          x[k] = scratch.x[k];
+          call.x[k] = scratch.x[k];
         }
         from[k] += loop_.x[k].strides[1];
       }
-      row_(n0, y, x, step, params_);
+      streams_ ? call.stream(table_) : call.run();
     }
+    if (streams_) stream_fence();
   }
 
   void run_tile(const int64_t* at, int64_t n0, int64_t n1, Scratch& scratch) const {
@@ -206,9 +259,12 @@ class Tiles {
     char* y = place(loop_.y, at);
     const int64_t* ys = loop_.y.strides;
     if (moves_) {
-      const int64_t* xs = loop_.x[0].strides;
-      table_.copy_tile(item_size(loop_.y.dtype), y, ys[0], ys[1], place(loop_.x[0], at), xs[0], xs[1], n0, n1);
-      return;
+      const int64_t *xs = loop_.x[0].strides, item = item_size(loop_.y.dtype);
+      const char* x = place(loop_.x[0], at);
+      if (!streams_ || ys[0] != item || xs[0] != item)
+        return table_.copy_tile(item, y, ys[0], ys[1], x, xs[0], xs[1], n0, n1);
+      for (int64_t r = 0; r < n1; ++r) table_.stream(y + r * ys[1], x + r * xs[1], n0 * item);
+      return stream_fence();
     }
     const bool y_direct = y_.typed && dense(loop_.y, y_.item);
     void* out = y_direct ? y : scratch.y;
@@ -245,7 +301,7 @@ class Tiles {
   const ElementwiseOp op_;
   ElementwiseLoop& loop_;
   const double* params_;
-  bool copy_, moves_, by_rows_ = false;
+  bool copy_, moves_, by_rows_ = false, streams_ = false;
   Row row_ = nullptr;
   Access y_, x_[kMaxElementwiseInputs];
   StoreTile store_ = nullptr;
@@ -274,15 +330,20 @@ void run_elementwise(const KernelTable& table, ElementwiseOp op, DType compute, 
   Tiles(table, op, compute, loop, params).run();
 }
 
-void run_row(Row row, int64_t n, DenseOperand y, const DenseOperand* x, int inputs, const double* params) {
+void run_row(const KernelTable& table, ElementwiseOp op, DType compute, int64_t n, DenseOperand y,
+             const DenseOperand* x, int inputs, const double* params) {
+  const Row row = table.elementwise_row(op, compute);
+  const bool past = streams(op, y.data, y.item, n, x, inputs);
   parallel_for(n, std::max(kGrain, n / 16), [&](int64_t begin, int64_t end) {
-    const void* at[kMaxElementwiseInputs];
-    int step[kMaxElementwiseInputs];
+    RowCall call{row, inputs, params, end - begin, static_cast<char*>(y.data) + begin * y.item, y.item, {}, {}, {}};
     for (int k = 0; k < inputs; ++k) {
-      at[k] = static_cast<const char*>(x[k].data) + begin * x[k].item * x[k].step;
-      step[k] = x[k].step;
+      call.x[k] = static_cast<const char*>(x[k].data) + begin * x[k].item * x[k].step;
+      call.items[k] = x[k].item;
+      call.step[k] = x[k].step;
     }
-    row(end - begin, static_cast<char*>(y.data) + begin * y.item, at, step, params);
+    if (!past) return call.run();
+    call.stream(table);
+    stream_fence();
   });
 }
 

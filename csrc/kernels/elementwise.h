@@ -232,6 +232,7 @@ struct DenseOperand {
   void* data;
   int item, step;
 };
-void run_row(Row row, int64_t n, DenseOperand y, const DenseOperand* x, int inputs, const double* params);
+void run_row(const KernelTable& table, ElementwiseOp op, DType compute, int64_t n, DenseOperand y,
+             const DenseOperand* x, int inputs, const double* params);
 
 }  // namespace dlcore::kernel

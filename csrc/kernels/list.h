@@ -54,6 +54,7 @@ namespace dlcore {
   KERNEL(elementwise_store, kernel::StoreTile(DType compute, DType storage))                                          \
   KERNEL(copy_tile, void(int64_t item, void* y, int64_t y0, int64_t y1, const void* x, int64_t x0, int64_t x1,        \
                          int64_t n0, int64_t n1))                                                                     \
+  KERNEL(stream, void(void* to, const void* from, int64_t bytes)) /* a copy past the caches: core/stream.h */         \
   /* reductions: kernels/{reduce,scan}.h, kernels/cpu/{reduce,arg,moments,scan}.cpp */                                \
   KERNEL(reduce, void(const kernel::Reduce&))                                                                         \
   KERNEL(reduce_arg, void(const kernel::ReduceArg&))                                                                  \

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "core/check.h"
+#include "core/stream.h"
 
 namespace dlcore {
 namespace kernel {
@@ -76,6 +77,7 @@ std::vector<std::string> available_tiers() {
 const KernelTable& kernels() {
   static const KernelTable table = [] {
     const char* wanted = std::getenv("DLCORE_ISA");
+    streams(0);  // a variable that is no number throws here, not among threads
     return make_table(wanted ? wanted : "");
   }();
   return table;

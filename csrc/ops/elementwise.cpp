@@ -103,10 +103,10 @@ void run_loop(const Elementwise& e, ElementwiseLoop& loop, const Tensor& y, Tens
 }
 
 void run_dense(const Elementwise& e, const TensorImpl& y, const DenseInputs& x, TensorArgs inputs) {
-  const Row row = kernels().elementwise_row(e.op, e.compute);
   const DenseOperand out{y.data(), static_cast<int>(item_size(y.dtype)), 1};
-  launch(e.name, {bytes_moved(y, inputs), 0},
-         [&] { run_row(row, y.numel, out, x.operand, static_cast<int>(inputs.size()), e.params); });
+  launch(e.name, {bytes_moved(y, inputs), 0}, [&] {
+    run_row(kernels(), e.op, e.compute, y.numel, out, x.operand, static_cast<int>(inputs.size()), e.params);
+  });
 }
 
 }  // namespace

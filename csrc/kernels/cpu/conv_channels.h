@@ -97,6 +97,9 @@ int64_t wanted_positions(int64_t channels) {
   return most(8 * kTileRows, least(fits, 32 * kTileRows));
 }
 
+// Sums that take less time than reading what their results replace: that is fetched ahead, or not read at all.
+constexpr int64_t kShortSum = 64;
+
 // What a block of positions reads: the images themselves where all windows lie inside, else a padded copy. Images in
 // planes are always copied.
 template <class T>
@@ -294,7 +297,9 @@ class ChannelsConv {
     if (!backward_) t.epilogue.activation = g_.activation;
     const int64_t group_panels = panels_ / g_.groups, k_group = k_ / g_.groups;
     const int64_t first = item % f.cut.parts * f.cut.part_panels, last = least(panels_, first + f.cut.part_panels);
-    const bool short_sum = t.reduce * t.k <= 64;
+    const bool short_sum = t.reduce * t.k <= kShortSum;
+    t.past = short_sum && streams(g_.n * height * width * k_ * int64_t{sizeof(T)}) && whole_vectors(target, k_) &&
+             k_group % kLanes<T> == 0;
     t.b_panel = panel_size(f);
     for (int64_t panel = first, together; panel < last; panel += together) {
       const int64_t group = panel / group_panels, k = panel % group_panels * W;
@@ -311,13 +316,14 @@ class ChannelsConv {
       const bool in_place = kMaskedMoves || t.cols == shape.vectors * kLanes<T>;
       each_piece(positions, shape.rows, [&](int64_t p, int64_t rows) {
         t.a_places = slot.from + p, t.c_places = slot.to + p;
-        if (short_sum)  // then reading what the stores replace is what takes time
+        if (short_sum && !t.past)  // then reading what the stores replace is what takes time
           for (int64_t r = p + rows; r < least(positions, p + rows + shape.rows); ++r)
             for (int64_t v = 0; v < shape.vectors; ++v) __builtin_prefetch(t.c + slot.to[r] + v * kLanes<T>, 1);
         const TileFn<T> fn = tile_fn<T>(ARows::Placed, rows, shape.vectors);
         in_place ? fn(t) : tile_through_buffer(fn, t, rows, 1);
       });
     }
+    if (t.past) stream_fence();
   }
 
   const Conv2d& g_;

@@ -51,7 +51,7 @@ struct DepthwiseTaps {
   int64_t x_row, x_col, w_row, w_col;  // elements from one to the next
   int64_t c;
   Activation activation;
-  bool far;
+  bool far, past;  // the source comes from far away; the results are streamed
 };
 
 // y[j] = b + sum of the taps, for Count neighbouring positions that are Step columns apart, with Cols columns of taps.
@@ -80,7 +80,8 @@ void depthwise_positions(const DepthwiseTaps<T>& t, const T* bias, T* y, int64_t
     activate(t.activation, [&](const auto& f) {
       for (V& s : sum) f(s);
     });
-    for (int j = 0; j < Count; ++j) sum[j].store(y + j * y_step + c, lanes);
+    for (int j = 0; j < Count; ++j)
+      t.past ? stream(y + j * y_step + c, sum[j]) : sum[j].store(y + j * y_step + c, lanes);
   }
 }
 
@@ -95,7 +96,8 @@ void depthwise_position(const DepthwiseTaps<T>& t, const T* bias, T* y) {
       for (int64_t v = 0; v < t.cols; ++v)
         sum = fma(V::load(t.x + u * t.x_row + v * t.x_col + c, lanes),
                   V::load(t.w + u * t.w_row + v * t.w_col + c, lanes), sum);
-    activated(t.activation, sum).store(y + c, lanes);
+    sum = activated(t.activation, sum);
+    t.past ? stream(y + c, sum) : sum.store(y + c, lanes);
   }
 }
 
@@ -142,10 +144,13 @@ class Depthwise {
   void run(const T* source, const T* weights, const T* bias, T* target) {
     if (!g_.packed) pack(weights, own_filters_);
     filters_ = g_.packed ? weights : own_filters_;
+    past_ = whole_vectors(target, g_.c) &&
+            streams(g_.n * g_.c * (backward_ ? g_.h * g_.w : g_.oh * g_.ow) * int64_t{sizeof(T)});
     const int64_t taps = g_.kh * g_.kw, height = backward_ ? g_.h : g_.oh;
     const int64_t work = (backward_ ? g_.w : g_.ow) * g_.c * ceil_div(taps, backward_ ? g_.stride_h * g_.stride_w : 1);
     parallel_for(g_.n * height, most(1, (1 << 17) / work), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) row(source, i / height, i % height, bias, target);
+      if (past_) stream_fence();
     });
   }
 
@@ -171,8 +176,8 @@ class Depthwise {
     const T* filter = filters_ + (h.tap_first + u.from * h.tap_step) * g_.kw * c;
     const Activation act = backward_ ? Activation::None : g_.activation;
     DepthwiseTaps<T> t{
-        nullptr,        nullptr, u.to - u.from, 0,         h.gap * w.in * c, w.gap * c, h.tap_step * g_.kw * c,
-        w.tap_step * c, c,       act,           is_far(g_)};
+        nullptr, nullptr, u.to - u.from, 0,    h.gap * w.in * c, w.gap * c, h.tap_step * g_.kw * c, w.tap_step * c,
+        c,       act,     is_far(g_),    past_};
     const auto at = [&](int64_t j) { return target + ((w.first + j) * w.out_step + w.out_first) * c; };
     const auto one = [&](int64_t j) {
       const TapRange v = taps_inside(w, w.first + j);
@@ -200,6 +205,7 @@ class Depthwise {
   Axis h_, w_;
   T* own_filters_;              // where they don't come packed
   const T* filters_ = nullptr;  // (kh, kw, c)
+  bool past_ = false;
 };
 
 // ---- backward by weight, and the gradient of the bias

@@ -80,6 +80,7 @@ void tile(const TileArgs<T>& t) {
   if (e.bias_col) each([&](V& x, int, int j) { x += load(e.bias_col, j, direct); });
   if (e.bias_row) each([&](V& x, int i, int) { x += V(e.bias_row[i]); });
   activate(e.activation, each);
+  if (t.past) return each([&](V& x, int i, int j) { stream(c_at(i) + j, x); });
   each([&](V& x, int i, int j) {
     T* c = c_at(i) + j;
     direct || j < (Vectors - 1) * V::size ? x.store(c) : x.store(c, last);

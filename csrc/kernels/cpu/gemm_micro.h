@@ -1,7 +1,7 @@
 #pragma once
 // The micro-kernel: one tile of C, up to `kTileRows` x (`kTileVectors` registers), or fewer rows and two panels of B.
 // gemm_micro.cpp has the tiles, once for all that multiply.
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/stream.h"
 #include "kernels/gemm.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -60,6 +60,7 @@ struct TileArgs {
   int64_t c_row;
   Epilogue<T> epilogue;
   int64_t b_panel = 0;                // from one panel of B to the next, for a tile of two
+  bool past = false;                  // C is streamed: not read, its rows aligned, all vectors whole
   const int64_t* a_places = nullptr;  // ARows::Placed: of the rows of A, and of C
   const int64_t* c_places = nullptr;
 };

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "kernels/cpu/norm_walk.h"
+#include "kernels/cpu/stream.h"
 #include "kernels/list.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -66,6 +67,13 @@ T ceiling_of(Activation act) {
   return act == Activation::Relu6 ? T(6) : std::numeric_limits<T>::quiet_NaN();
 }
 
+// Whether y or dx is streamed.
+template <class T>
+bool streams_result(const ChannelNorm& g, const void* y) {
+  return whole_vectors(static_cast<const T*>(y), g.channels_last ? g.channels : g.places) &&
+         streams(g.numel() * int64_t{sizeof(T)});
+}
+
 template <class T, bool Residual, bool Clamped>
 struct Forward : AffineArrays<T> {
   using V = vec<T>;
@@ -73,6 +81,7 @@ struct Forward : AffineArrays<T> {
   const T *x, *residual;
   T* y;
   T ceiling;
+  bool past;
 
   DLCORE_INLINE void map(const K& k, int64_t at, int64_t lanes) const {
     V v = k(V::load(x + at, lanes));
@@ -81,7 +90,7 @@ struct Forward : AffineArrays<T> {
       v = select(v < V(T(0)), V(T(0)), v);
       v = select(v > V(ceiling), V(ceiling), v);
     }
-    v.store(y + at, lanes);
+    past ? stream(y + at, v) : v.store(y + at, lanes);
   }
 };
 
@@ -158,12 +167,13 @@ struct ForwardPlan {
   void run(const ChannelNormForward& a) const {
     choose(a.residual != nullptr, [&](auto residual) {
       choose(g.activation != Activation::None, [&](auto clamped) {
-        const Forward<T, residual.value, clamped.value> op{{k.at[0], k.at[1], k.at[2]},
-                                                           static_cast<const T*>(a.x),
-                                                           static_cast<const T*>(a.residual),
-                                                           static_cast<T*>(a.y),
-                                                           ceiling_of<T>(g.activation)};
-        run(a, [&](int64_t segment, int64_t, int64_t begin, int64_t end) { walk.map(op, segment, begin, end); });
+        const Forward<T, residual.value, clamped.value> op{
+            {k.at[0], k.at[1], k.at[2]}, static_cast<const T*>(a.x),  static_cast<const T*>(a.residual),
+            static_cast<T*>(a.y),        ceiling_of<T>(g.activation), streams_result<T>(g, a.y)};
+        run(a, [&](int64_t segment, int64_t, int64_t begin, int64_t end) {
+          walk.map(op, segment, begin, end);
+          if (op.past) stream_fence();
+        });
       });
     });
   }
@@ -218,6 +228,7 @@ struct BackwardMap : Gradient<T, O> {
   };
   const T *p, *q, *r;
   T* dx;
+  bool past;
 
   DLCORE_INLINE K load(int64_t e, int64_t lanes) const {
     return {this->affine.load(e, lanes), V::load(p + e, lanes), V::load(q + e, lanes), V::load(r + e, lanes)};
@@ -226,7 +237,8 @@ struct BackwardMap : Gradient<T, O> {
   DLCORE_INLINE void map(const K& k, int64_t at, int64_t lanes) const {
     const V x = Given && O != Open::FromX ? V(T(0)) : V::load(this->x + at, lanes);
     const V d = Gradient<T, O>::load(k.affine, x, at, lanes);
-    (Given ? d * k.p : fma(d, k.p, fma(x - k.affine.m, k.q, k.r))).store(dx + at, lanes);
+    const V v = Given ? d * k.p : fma(d, k.p, fma(x - k.affine.m, k.q, k.r));
+    past ? stream(dx + at, v) : v.store(dx + at, lanes);
   }
 };
 
@@ -335,13 +347,17 @@ struct BackwardPlan {
     };
     choose(g.given, [&](auto given) {
       const auto run_map = [&](const auto& op) {
-        run(a, sums, [&](int64_t segment, int64_t, int64_t begin, int64_t end) { walk.map(op, segment, begin, end); });
+        run(a, sums, [&](int64_t segment, int64_t, int64_t begin, int64_t end) {
+          walk.map(op, segment, begin, end);
+          if (op.past) stream_fence();
+        });
       };
+      const bool past = streams_result<T>(g, dx);
       if (O == Open::FromY && dresidual)  // the first pass leaves there what the second one needs
         run_map(BackwardMap<T, Open::Always, given.value>{
-            {affine, x, dresidual, y, ceiling}, l.at[0], l.at[1], l.at[2], dx});
+            {affine, x, dresidual, y, ceiling}, l.at[0], l.at[1], l.at[2], dx, past});
       else
-        run_map(BackwardMap<T, O, given.value>{{affine, x, dy, y, ceiling}, l.at[0], l.at[1], l.at[2], dx});
+        run_map(BackwardMap<T, O, given.value>{{affine, x, dy, y, ceiling}, l.at[0], l.at[1], l.at[2], dx, past});
     });
   }
   void run(const ChannelNormBackward& a) const {

@@ -1,6 +1,7 @@
 // Layer and root mean square normalization (kernels/norm.h): a row's statistics and its results in one go, from the
 // cache. The gradients of the parameters are summed over blocks of rows, then over a chunk's blocks, then over chunks.
 #include "kernels/cpu/norm.h"
+#include "kernels/cpu/stream.h"
 #include "kernels/list.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -53,6 +54,7 @@ template <class T, bool Centered, bool Weight, bool Bias>
 [[gnu::flatten]] void forward_rows(const RowNorm& g, const RowNormForward& a, int64_t begin, int64_t end) {
   using V = vec<T>;
   const T *weight = static_cast<const T*>(a.weight), *bias = static_cast<const T*>(a.bias);
+  const bool past = whole_vectors(static_cast<const T*>(a.y), g.n) && streams(g.rows * g.n * int64_t{sizeof(T)});
   for (int64_t row = begin; row < end; ++row) {
     const T* x = static_cast<const T*>(a.x) + row * g.n;
     T* y = static_cast<T*>(a.y) + row * g.n;
@@ -68,13 +70,14 @@ template <class T, bool Centered, bool Weight, bool Bias>
         v = v * V::load(weight + i, lanes);
       else if constexpr (Bias)
         v += V::load(bias + i, lanes);
-      v.store(y + i, lanes);
+      past ? stream(y + i, v) : v.store(y + i, lanes);
     });
     if (a.rstd) {
       a.mean[row] = mean;
       a.rstd[row] = rstd;
     }
   }
+  if (past) stream_fence();
 }
 
 // f(T{}, centered) for g.
@@ -100,7 +103,7 @@ void row_norm_forward(const RowNorm& g, const RowNormForward& a) {
 // dx = rstd (g - sum(g) / n - x^ sum(g x^) / n), g = dy weight; x^ as it is, for its sum is the dot product with g
 template <class T, bool Centered, bool Weight>
 DLCORE_INLINE void backward_row(const T* x, const T* dy, const T* weight, const Normal<T, Centered>& normal, int64_t n,
-                                T* dx) {
+                                T* dx, bool past) {
   using V = vec<T>;
   const auto scaled = [&](int64_t i, int64_t lanes) {
     const V d = V::load(dy + i, lanes);
@@ -122,7 +125,8 @@ DLCORE_INLINE void backward_row(const T* x, const T* dy, const T* weight, const 
   each_vector<V::size>(n, [&](int64_t i, int64_t lanes) {
     V d = scaled(i, lanes);
     if constexpr (Centered) d = d - mean_s;
-    (fma(normal(V::load(x + i, lanes)), mean_t, d) * normal.r).store(dx + i, lanes);
+    d = fma(normal(V::load(x + i, lanes)), mean_t, d) * normal.r;
+    past ? stream(dx + i, d) : d.store(dx + i, lanes);
   });
 }
 
@@ -140,6 +144,7 @@ template <class T, bool Centered, bool Weight>
   using V = vec<T>;
   const T *x = static_cast<const T*>(a.x), *dy = static_cast<const T*>(a.dy), *weight = static_cast<const T*>(a.weight);
   const bool parameters = a.dweight || a.dbias;
+  const bool past = whole_vectors(static_cast<const T*>(a.dx), g.n) && streams(g.rows * g.n * int64_t{sizeof(T)});
   for (int64_t i = 0; i < g.n && parameters; ++i) dweight[i] = dbias[i] = 0;
   for (int64_t block = begin; block < end; block += kBlockRows) {
     const int64_t rows = least(kBlockRows, end - block);
@@ -148,7 +153,7 @@ template <class T, bool Centered, bool Weight>
       normal[r] = Normal<T, Centered>(Centered ? a.mean[block + r] : 0, a.rstd[block + r]);
     for (int64_t r = 0; r < rows && a.dx; ++r) {
       const int64_t at = (block + r) * g.n;
-      backward_row<T, Centered, Weight>(x + at, dy + at, weight, normal[r], g.n, static_cast<T*>(a.dx) + at);
+      backward_row<T, Centered, Weight>(x + at, dy + at, weight, normal[r], g.n, static_cast<T*>(a.dx) + at, past);
     }
     if (!parameters) continue;
     each_columns<4, V::size>(g.n, [&]<int U>(ints<U>, int64_t i, int64_t lanes) {
@@ -167,6 +172,7 @@ template <class T, bool Centered, bool Weight>
       }
     });
   }
+  if (past) stream_fence();
 }
 
 int64_t row_norm_workspace(const RowNorm& g) {

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "core/parallel.h"
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/stream.h"
 #include "kernels/list.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -11,14 +11,16 @@ namespace {
 
 constexpr int64_t kGrainBytes = 1 << 18;
 
-// A row of a larger copy, bytes that x and y do not share: what follows in x is on its way while this is copied.
-DLCORE_INLINE void copy_row(void* y, const void* x, int64_t bytes) {
+// A row of a larger copy, bytes that x and y do not share: what follows in x is on its way while this is copied, or it
+// goes past the caches.
+DLCORE_INLINE void copy_row(void* y, const void* x, int64_t bytes, bool past) {
   using V = vec<int64_t>;
   constexpr int64_t step = sizeof(V), ahead = 2048;
   if (bytes < 4 * step) {
     std::memcpy(y, x, static_cast<size_t>(bytes));
     return;
   }
+  if (past) return stream_bytes(y, x, bytes);
   const char* from = static_cast<const char*>(x);
   char* to = static_cast<char*>(y);
   const auto move = [&](int64_t i) {
@@ -36,7 +38,14 @@ void fill_items(const Fill& f) {
   T v;
   std::memcpy(&v, &f.bits, sizeof v);
   T* y = static_cast<T*>(f.y);
+  constexpr int64_t kPiece = 1024 / sizeof(T);
+  T piece[kPiece];
+  for (T& p : piece) p = v;
+  const bool past = streams(f.n * int64_t{sizeof(T)});
   parallel_for(f.n, kGrainBytes / static_cast<int64_t>(sizeof(T)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end && past; i += kPiece)
+      stream_bytes(y + i, piece, (end - i < kPiece ? end - i : kPiece) * int64_t{sizeof(T)});
+    if (past) return stream_fence();
     if (f.bits == 0) {
       std::memset(y + begin, 0, sizeof(T) * static_cast<size_t>(end - begin));
       return;
@@ -132,14 +141,14 @@ void join_narrow_rows(const Join& j, int64_t begin, int64_t end) {
 }
 
 // Bytes [begin, end) of y.
-void join_bytes(const Join& j, int64_t begin, int64_t end) {
+void join_bytes(const Join& j, int64_t begin, int64_t end, bool past) {
   int64_t row = begin / j.row_bytes, at = begin % j.row_bytes, part = 0;
   while (j.parts[part].at + j.parts[part].bytes <= at) ++part;
   for (int64_t done = begin; done < end;) {
     const JoinPart& p = j.parts[part];
     const int64_t skip = at - p.at;
     const int64_t n = p.bytes - skip < end - done ? p.bytes - skip : end - done;
-    copy_row(static_cast<char*>(j.y) + done, p.x + row * p.bytes + skip, n);
+    copy_row(static_cast<char*>(j.y) + done, p.x + row * p.bytes + skip, n, past);
     done += n;
     at += n;
     if (++part == j.count) {
@@ -148,6 +157,7 @@ void join_bytes(const Join& j, int64_t begin, int64_t end) {
       ++row;
     }
   }
+  if (past) stream_fence();
 }
 
 void join(const Join& j) {
@@ -155,15 +165,17 @@ void join(const Join& j) {
     const int64_t rows = kGrainBytes / j.row_bytes;
     parallel_for(j.rows, rows > 1 ? rows : 1, [&](int64_t begin, int64_t end) { join_narrow_rows(j, begin, end); });
   } else {
-    parallel_for(j.rows * j.row_bytes, kGrainBytes, [&](int64_t begin, int64_t end) { join_bytes(j, begin, end); });
+    const bool past = streams(j.rows * j.row_bytes);
+    parallel_for(j.rows * j.row_bytes, kGrainBytes,
+                 [&](int64_t begin, int64_t end) { join_bytes(j, begin, end, past); });
   }
 }
 
 // n elements of a row: x is walked with step.
 template <class T>
-void walk_row(T* y, const T* x, int64_t step, int64_t n) {
+void walk_row(T* y, const T* x, int64_t step, int64_t n, bool past) {
   if (step == 1) {
-    copy_row(y, x, n * static_cast<int64_t>(sizeof(T)));
+    copy_row(y, x, n * static_cast<int64_t>(sizeof(T)), past);
   } else if (step == -1) {
     x -= n - 1;
     for (int64_t i = 0; i < n; ++i) y[i] = x[n - 1 - i];
@@ -177,6 +189,7 @@ void walk_items(const Walk& w) {
   const int64_t last = w.ndim - 1, width = w.sizes[last];
   int64_t total = 1;
   for (int64_t d = 0; d <= last; ++d) total *= w.sizes[d];
+  const bool past = w.steps[last] == 1 && streams(total * int64_t{sizeof(T)});
   parallel_for(total, kGrainBytes / static_cast<int64_t>(sizeof(T)), [&](int64_t begin, int64_t end) {
     int64_t index[kMaxDims], at = begin;
     const T* x = static_cast<const T*>(w.x);
@@ -188,7 +201,7 @@ void walk_items(const Walk& w) {
     T* y = static_cast<T*>(w.y);
     for (int64_t done = begin; done < end;) {
       const int64_t n = width - index[last] < end - done ? width - index[last] : end - done;
-      walk_row(y + done, x, w.steps[last], n);
+      walk_row(y + done, x, w.steps[last], n, past);
       done += n;
       x -= index[last] * w.steps[last];
       index[last] = 0;
@@ -199,6 +212,7 @@ void walk_items(const Walk& w) {
         index[d] = 0;
       }
     }
+    if (past) stream_fence();
   });
 }
 

@@ -2,7 +2,7 @@
 // the compiler vectorizes them.
 #include "kernels/cpu/tiles.h"
 #include "core/half.h"
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/stream.h"
 #include "kernels/list.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -290,6 +290,7 @@ void fill_tiles(KernelTable& t) {
   t.elementwise_load = elementwise_load;
   t.elementwise_store = elementwise_store;
   t.copy_tile = copy_tile;
+  t.stream = stream_bytes;
 }
 
 }  // namespace dlcore::kernel::DLCORE_TIER
