@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
 #include "dlcore/dtype.h"
@@ -50,7 +51,15 @@ inline int conv2d_winograd_tile(const Conv2d& g) {
                         g.dilation_h == 1 && g.dilation_w == 1 && g.groups == 1;
   if (!possible || g.c < 32 || g.oc < 32) return 0;
   const auto tiles = [&](int64_t side) { return g.n * ((g.oh + side - 1) / side) * ((g.ow + side - 1) / side); };
-  const int64_t direct = 9 * g.n * g.oh * g.ow, large = 36 * tiles(4), small = 16 * tiles(2);
+  // the taps along one axis that lie inside the image, over all positions
+  const auto inside = [](int64_t in, int64_t out, int64_t pad) {
+    int64_t taps = 0;
+    for (int64_t first = -pad; first <= 2 - pad; ++first)
+      taps += std::max<int64_t>(0, std::min(out, in - first) - std::max<int64_t>(0, -first));
+    return taps;
+  };
+  const int64_t direct = g.n * inside(g.h, g.oh, g.pad_h) * inside(g.w, g.ow, g.pad_w);
+  const int64_t large = 36 * tiles(4), small = 16 * tiles(2);
   const int64_t filter = (g.c + g.oc) / 12, with_filters = small + 16 * filter;
   if (tiles(4) < 48) return g.c >= 64 && g.oc >= 64 && tiles(2) >= 72 && 20 * with_filters <= 13 * direct ? 2 : 0;
   const int side = 2 * small <= 3 * large && with_filters < large + 36 * filter ? 2 : 4;

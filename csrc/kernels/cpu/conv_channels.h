@@ -7,8 +7,9 @@
 //   backward_weight  dw[u][(v, c), k] = sum_p  x[at(p) + row(u) + (v, c)] dy[p, k]
 //
 // backward_data takes the positions of dx apart into the phases (a + pad) mod stride; each is read by taps of its own,
-// next to each other in dy. Where windows reach beyond the image, a padded copy of the rows that a block of positions
-// reads takes their place; it stays in cache.
+// next to each other in dy. Where windows reach beyond the image, positions for which the same taps exist are taken
+// together, without the other taps; where that makes too small pieces, a padded copy of the rows that a block of
+// positions reads takes the image's place.
 #include "core/parallel.h"
 #include "kernels/conv.h"
 #include "kernels/cpu/arena.h"
@@ -39,6 +40,40 @@ struct Sweep {
   int64_t extent(int64_t positions) const { return (positions - 1) * step + (taps - 1) * gap + 1; }
   bool inside() const { return source(first) >= 0 && source(first) + extent(count) <= in; }
 };
+
+// Taps, or positions: [from, to).
+struct Range {
+  int64_t from, to;
+
+  int64_t size() const { return to - from; }
+  bool operator==(const Range&) const = default;
+};
+
+// The taps of a sweep whose element exists for position q.
+inline Range taps_inside(const Sweep& s, int64_t q) {
+  const int64_t at = s.source(q);
+  const int64_t from = at < 0 ? least(s.taps, ceil_div(-at, s.gap)) : 0;
+  return {from, most(from, least(s.taps, at < s.in ? ceil_div(s.in - at, s.gap) : 0))};
+}
+
+// The positions, counted from the first, for which a tap's element exists.
+inline Range positions_inside(const Sweep& s, int64_t tap) {
+  const int64_t at = s.source(s.first) + tap * s.gap;
+  const int64_t from = at < 0 ? least(s.count, ceil_div(-at, s.step)) : 0;
+  return {from, most(from, least(s.count, at < s.in ? ceil_div(s.in - at, s.step) : 0))};
+}
+
+// f(positions, taps) for the positions in `all`, counted from the first: those next to each other for which the same
+// taps exist, or, not `apart`, all of them with all taps.
+template <class F>
+void each_run(const Sweep& s, Range all, bool apart, const F& f) {
+  if (!apart) return f(all, Range{0, s.taps});
+  for (int64_t i = all.from, end; i < all.to; i = end) {
+    const Range taps = taps_inside(s, s.first + i);
+    for (end = i + 1; end < all.to && taps_inside(s, s.first + end) == taps;) ++end;
+    f(Range{i, end}, taps);
+  }
+}
 
 inline Sweep forward_sweep(const Axis& a) { return {a.in, 0, a.out, a.stride, a.pad, a.taps, a.dilation, 0, 1, 1, 0}; }
 
@@ -73,6 +108,7 @@ struct BlockCut {
     constexpr int64_t enough = 8;  // pieces of work that keep the threads even
     const int64_t fit = wanted / (h.count * w.count);
     together = most(1, least(panels >= enough ? images : ceil_div(images, 2), fit));
+    together = ceil_div(images, ceil_div(images, together));
     bands = together > 1 ? 1 : ceil_div(h.count, most(1, least(h.count, wanted / w.count)));
     rows = ceil_div(h.count, bands);
     bands = ceil_div(h.count, rows);
@@ -100,19 +136,17 @@ int64_t wanted_positions(int64_t channels) {
 // Sums that take less time than reading what their results replace: that is fetched ahead, or not read at all.
 constexpr int64_t kShortSum = 64;
 
-// What a block of positions reads: the images themselves where all windows lie inside, else a padded copy. Images in
-// planes are always copied.
+// What a block of positions reads: the images themselves, or a padded copy. Images in planes are always copied.
 template <class T>
 struct SourceBlock {
-  const T* data;  // of the first position's first tap
-  int64_t image, row, pixel;
+  const T* data;
+  int64_t origin, image, row, pixel;
 
-  int64_t at(int64_t l, int64_t i, int64_t j) const { return l * image + i * row + j * pixel; }
+  int64_t at(int64_t l, int64_t i, int64_t j) const { return origin + l * image + i * row + j * pixel; }
 };
 
-template <class T>
-int64_t padded_elements(const Sweep& h, const Sweep& w, const BlockCut& cut, int64_t c, bool planes) {
-  return h.inside() && w.inside() && !planes ? 0 : cut.together * h.extent(cut.rows) * w.extent(w.count) * c;
+inline int64_t padded_elements(const Sweep& h, const Sweep& w, const BlockCut& cut, int64_t c) {
+  return cut.together * h.extent(cut.rows) * w.extent(w.count) * c;
 }
 
 template <class T>
@@ -120,7 +154,7 @@ SourceBlock<T> source_block(const T* x, const Sweep& h, const Sweep& w, const Bl
                             bool planes, T* padded) {
   const int64_t y = h.source(h.first + b.row), left = w.source(w.first);
   x += b.image * h.in * w.in * c;
-  if (h.inside() && w.inside() && !planes) return {x + (y * w.in + left) * c, h.in * w.in * c, w.in * c, c};
+  if (!padded) return {x, (y * w.in + left) * c, h.in * w.in * c, w.in * c, c};
   const int64_t rows = h.extent(b.rows), cols = w.extent(w.count);
   const int64_t blank = least(cols, most(0, -left)), width = most(0, least(w.in, left + cols) - most(0, left));
   T* to = padded;
@@ -134,7 +168,7 @@ SourceBlock<T> source_block(const T* x, const Sweep& h, const Sweep& w, const Bl
         copy(to + blank * c, x + ((l * h.in + i) * w.in + most(0, left)) * c, inside * c);
       fill(to + (blank + inside) * c, (cols - blank - inside) * c, T(0));
     }
-  return {padded, rows * cols * c, cols * c, c};
+  return {padded, 0, rows * cols * c, cols * c, c};
 }
 
 // ---- forward and backward by data
@@ -160,16 +194,19 @@ class ChannelsConv {
       f.h = backward ? backward_sweep(h, phase / g.stride_w) : forward_sweep(h);
       f.w = backward ? backward_sweep(w, phase % g.stride_w) : forward_sweep(w);
       if (f.h.count == 0 || f.w.count == 0) continue;
-      const bool adjacent = g.groups == 1 && f.w.gap == 1;  // a row of taps is one sum
-      f.steps = adjacent ? 1 : f.w.taps;
-      f.depth = c_ / g.groups * (adjacent ? f.w.taps : 1);
+      f.adjacent = g.groups == 1 && f.w.gap == 1;
       f.cut = BlockCut(g.n, f.h, f.w, wanted_positions<T>(c_), panels_);
+      if (!planes_) take_apart(f);
+      f.copied = planes_ || !(f.h.inside() || f.apart_h) || !(f.w.inside() || f.apart_w);
       f.first_item = items_, f.packed = packed;
       items_ += f.cut.blocks * f.cut.parts;
-      packed += panels_ * f.h.taps * f.steps * f.depth * W;
-      padded = most(padded, padded_elements<T>(f.h, f.w, f.cut, c_, planes_));
+      packed += panels_ * panel_size(f);
+      if (f.copied) padded = most(padded, padded_elements(f.h, f.w, f.cut, c_));
       places = most(places, f.cut.together * f.cut.rows * f.w.count);
-      taps_ = most(taps_, f.h.taps * f.steps);
+      taps_ = most(taps_, f.h.taps * f.w.taps);
+      int64_t runs = 0;
+      runs_of(f, {0, f.h.count}, [&](auto...) { ++runs; });
+      runs_ = most(runs_, runs);
       ++count_;
     }
     grain_ = most(1, ceil_div(items_, kChunks));
@@ -217,14 +254,22 @@ class ChannelsConv {
   // The taps that one phase of the target reads.
   struct Filter {
     Sweep h, w;
-    int64_t steps, depth;  // sums of a row of taps, and their length
+    bool adjacent;          // a row of taps is one sum
+    bool apart_h, apart_w;  // whether positions are taken apart by the taps that exist for them
+    bool copied;
     BlockCut cut;
     int64_t first_item, packed;
   };
+  // Positions of a block with the same taps.
+  struct Run {
+    int64_t first, count;
+    Range h, w;
+  };
   struct Slot {
     T *padded, *panel;
-    int64_t *from, *to;  // (positions) in the source block and in the target
-    int64_t* taps;
+    int64_t *from, *to;  // (positions) of the first tap in the source block, and in the target
+    int64_t *x, *w;      // (taps) in the source, from the first tap, and in a panel of the weights
+    Run* runs;
   };
 
   Slot take_slot(Arena& arena) const {
@@ -233,17 +278,48 @@ class ChannelsConv {
     s.panel = arena.take<T>(one_by_one_ ? kWideVectors / kTileVectors * panel_ : 0);
     s.from = arena.take<int64_t>(places_);
     s.to = arena.take<int64_t>(places_);
-    s.taps = arena.take<int64_t>(taps_);
+    s.x = arena.take<int64_t>(taps_);
+    s.w = arena.take<int64_t>(taps_);
+    s.runs = arena.take<Run>(runs_);
     return s;
   }
 
-  int64_t panel_size(const Filter& f) const { return f.h.taps * f.steps * f.depth * W; }
+  int64_t panel_size(const Filter& f) const { return f.h.taps * f.w.taps * (c_ / g_.groups) * W; }
+
+  // use(rows, taps of a column, columns, taps of a row)
+  template <class F>
+  static void runs_of(const Filter& f, Range rows, const F& use) {
+    each_run(f.h, rows, f.apart_h, [&](Range i, Range u) {
+      each_run(f.w, {0, f.w.count}, f.apart_w, [&](Range j, Range v) { use(i, u, j, v); });
+    });
+  }
+
+  // Settles how positions are taken apart: fewer products, but in smaller pieces. A tile of few rows takes no less time
+  // than its share of the weights does to come from L2.
+  void take_apart(Filter& f) const {
+    constexpr int64_t thin = 3;
+    const int64_t rows = tile_shape<T>(ARows::Placed, k_ / g_.groups).rows;
+    const auto cost = [&](bool apart_h, bool apart_w) {
+      Filter tried = f;
+      tried.apart_h = apart_h, tried.apart_w = apart_w;
+      int64_t sum = 0;
+      runs_of(tried, {0, f.h.count}, [&](Range i, Range u, Range j, Range v) {
+        const int64_t positions = f.cut.together * i.size() * j.size(), pieces = ceil_div(positions, rows);
+        sum += u.size() * v.size() * most(positions, pieces * thin);
+      });
+      return sum;
+    };
+    int64_t best = cost(false, false);
+    for (const auto& [apart_h, apart_w] : {std::pair{true, false}, {false, true}, {true, true}})
+      if (const int64_t tried = cost(apart_h, apart_w); tried < best)
+        best = tried, f.apart_h = apart_h, f.apart_w = apart_w;
+  }
 
   // The weights of W channels of the target: for each of the sums (depth, W), one after another.
   void pack_panel(const Filter& f, int64_t panel, const T* weights, T* to) const {
     const int64_t taps = g_.kh * g_.kw, k_group = k_ / g_.groups, c_group = c_ / g_.groups;
     const int64_t k_step = taps * (backward_ ? 1 : c_group), c_step = taps * (backward_ ? k_group : 1);
-    const int64_t row = f.steps * f.depth, group_panels = panels_ / g_.groups, group = panel / group_panels;
+    const int64_t row = f.w.taps * c_group, group_panels = panels_ / g_.groups, group = panel / group_panels;
     const int64_t k = panel % group_panels * W, columns = least(W, k_group - k);
     const T* from = weights + group * k_group * c_group * taps + k * k_step;
     // use(lane, channels, weights of the channels lane ... of the target)
@@ -277,51 +353,61 @@ class ChannelsConv {
   void apply(const Filter& f, int64_t item, const T* source, const T* filters, const T* bias, T* target,
              const Slot& slot) const {
     const BlockCut::Block b = f.cut.block(item / f.cut.parts, f.h);
-    const SourceBlock<T> x = source_block(source, f.h, f.w, b, c_, planes_, slot.padded);
+    const SourceBlock<T> x = source_block(source, f.h, f.w, b, c_, planes_, f.copied ? slot.padded : nullptr);
     const int64_t height = backward_ ? g_.h : g_.oh, width = backward_ ? g_.w : g_.ow;
-    int64_t positions = 0;
-    for (int64_t l = 0; l < b.images; ++l)
-      for (int64_t i = 0; i < b.rows; ++i)
-        for (int64_t j = 0; j < f.w.count; ++j, ++positions) {
-          const int64_t y = (f.h.first + b.row + i) * f.h.out_step + f.h.out_first;
-          slot.from[positions] = x.at(l, i * f.h.step, j * f.w.step);
-          slot.to[positions] =
-              (((b.image + l) * height + y) * width + (f.w.first + j) * f.w.out_step + f.w.out_first) * k_;
-        }
-    for (int64_t u = 0; u < f.h.taps; ++u)
-      for (int64_t v = 0; v < f.steps; ++v) slot.taps[u * f.steps + v] = x.at(0, u * f.h.gap, v * f.w.gap);
+    int64_t positions = 0, runs = 0;
+    runs_of(f, {b.row, b.row + b.rows}, [&](Range rows, Range u, Range columns, Range v) {
+      Run& run = slot.runs[runs++];
+      run = {positions, b.images * rows.size() * columns.size(), u, v};
+      for (int64_t l = 0; l < b.images; ++l)
+        for (int64_t i = rows.from; i < rows.to; ++i)
+          for (int64_t j = columns.from; j < columns.to; ++j, ++positions) {
+            const int64_t y = (f.h.first + i) * f.h.out_step + f.h.out_first;
+            slot.from[positions] = x.at(l, (i - b.row) * f.h.step + u.from * f.h.gap, j * f.w.step + v.from * f.w.gap);
+            slot.to[positions] =
+                (((b.image + l) * height + y) * width + (f.w.first + j) * f.w.out_step + f.w.out_first) * k_;
+          }
+    });
 
     TileArgs<T> t{};
-    t.reduce = f.h.taps * f.steps, t.k = f.depth;
-    t.a.offsets = slot.taps;
     if (!backward_) t.epilogue.activation = g_.activation;
-    const int64_t group_panels = panels_ / g_.groups, k_group = k_ / g_.groups;
+    const int64_t group_panels = panels_ / g_.groups, k_group = k_ / g_.groups, c_group = c_ / g_.groups;
     const int64_t first = item % f.cut.parts * f.cut.part_panels, last = least(panels_, first + f.cut.part_panels);
-    const bool short_sum = t.reduce * t.k <= kShortSum;
+    const bool short_sum = f.h.taps * f.w.taps * c_group <= kShortSum;
     t.past = short_sum && streams(g_.n * height * width * k_ * int64_t{sizeof(T)}) && whole_vectors(target, k_) &&
              k_group % kLanes<T> == 0;
-    t.b_panel = panel_size(f);
+    t.a.offsets = slot.x, t.b.offsets = slot.w;
+    t.b.stride = W, t.b_panel = panel_size(f);
     for (int64_t panel = first, together; panel < last; panel += together) {
       const int64_t group = panel / group_panels, k = panel % group_panels * W;
       const int64_t columns = least(k_group - k, (last - panel) * W);
       const TileShape shape = tile_shape<T>(ARows::Placed, columns);
       together = ceil_div(shape.vectors, kTileVectors);
-      t.a.data = x.data + group * (c_ / g_.groups);
+      t.a.data = x.data + group * c_group;
       for (int64_t i = 0; i < together && one_by_one_; ++i)
         pack_panel(f, panel + i, filters, slot.panel + i * t.b_panel);
-      t.b = {one_by_one_ ? slot.panel : filters + f.packed + panel * t.b_panel, W, t.k * W};
+      t.b.data = one_by_one_ ? slot.panel : filters + f.packed + panel * t.b_panel;
       t.cols = least(columns, shape.vectors * kLanes<T>);
       t.c = target + group * k_group + k;
       t.epilogue.bias_col = bias ? bias + group * k_group + k : nullptr;
       const bool in_place = kMaskedMoves || t.cols == shape.vectors * kLanes<T>;
-      each_piece(positions, shape.rows, [&](int64_t p, int64_t rows) {
-        t.a_places = slot.from + p, t.c_places = slot.to + p;
-        if (short_sum && !t.past)  // then reading what the stores replace is what takes time
-          for (int64_t r = p + rows; r < least(positions, p + rows + shape.rows); ++r)
-            for (int64_t v = 0; v < shape.vectors; ++v) __builtin_prefetch(t.c + slot.to[r] + v * kLanes<T>, 1);
-        const TileFn<T> fn = tile_fn<T>(ARows::Placed, rows, shape.vectors);
-        in_place ? fn(t) : tile_through_buffer(fn, t, rows, 1);
-      });
+      for (const Run* run = slot.runs; run < slot.runs + runs; ++run) {
+        t.reduce = 0, t.k = c_group * (f.adjacent ? run->w.size() : 1);
+        for (int64_t u = run->h.from; u < run->h.to; ++u)
+          for (int64_t v = run->w.from; v < run->w.to; v += f.adjacent ? run->w.size() : 1, ++t.reduce) {
+            slot.x[t.reduce] = (u - run->h.from) * f.h.gap * x.row + (v - run->w.from) * f.w.gap * x.pixel;
+            slot.w[t.reduce] = (u * f.w.taps + v) * c_group * W;
+          }
+        each_piece(run->count, shape.rows, [&](int64_t i, int64_t rows) {
+          const int64_t p = run->first + i;
+          t.a_places = slot.from + p, t.c_places = slot.to + p;
+          if (short_sum && !t.past)  // then reading what the stores replace is what takes time
+            for (int64_t r = p + rows; r < least(positions, p + rows + shape.rows); ++r)
+              for (int64_t q = 0; q < shape.vectors; ++q) __builtin_prefetch(t.c + slot.to[r] + q * kLanes<T>, 1);
+          const TileFn<T> fn = tile_fn<T>(ARows::Placed, rows, shape.vectors);
+          in_place ? fn(t) : tile_through_buffer(fn, t, rows, 1);
+        });
+      }
     }
     if (t.past) stream_fence();
   }
@@ -331,7 +417,7 @@ class ChannelsConv {
   int64_t c_, k_;   // channels of the source and of the target
   int64_t panels_;  // of the target's channels, in all groups
   Filter filters_[kChannelsLastStride * kChannelsLastStride];
-  int64_t count_ = 0, items_ = 0, grain_ = 1, taps_ = 0, packed_ = 0, panel_ = 0, padded_ = 0, places_ = 0;
+  int64_t count_ = 0, items_ = 0, grain_ = 1, taps_ = 0, runs_ = 0, packed_ = 0, panel_ = 0, padded_ = 0, places_ = 0;
   // Where all positions are one block, each panel of the weights is packed just before its only use.
   bool one_by_one_ = true;
   T* own_packed_;
@@ -353,7 +439,8 @@ class ChannelsWeightGradient {
         w_(forward_sweep({g.w, g.ow, g.kw, g.stride_w, g.dilation_w, g.pad_w})),
         k_(g.oc / g.groups),
         c_(g.c / g.groups),
-        adjacent_(g.groups == 1 && w_.gap == 1),
+        adjacent_(g.groups == 1 && w_.gap == 1 && adjacent_tiles() <= separate_tiles()),
+        copied_(g.planes || (adjacent_ && !w_.inside())),
         steps_(adjacent_ ? 1 : g.kw),
         depth_(adjacent_ ? g.kw * c_ : c_),
         panels_(g.groups * ceil_div(k_, W)),
@@ -406,42 +493,57 @@ class ChannelsWeightGradient {
   struct Slot {
     T *padded, *dy;  // dy: (positions, W)
     T* panel;        // where there is one chunk
-    int64_t* rows;   // (rows of positions) in the source block
+    int64_t *x, *y;  // (rows of positions) in the source block and in dy
   };
+
+  // The products of a row of taps, in tiles: taken as one, and each with the positions for which its element exists.
+  int64_t adjacent_tiles() const { return ceil_div(w_.taps * c_, kTileRows) * w_.count; }
+  int64_t separate_tiles() const {
+    int64_t positions = 0;
+    for (int64_t v = 0; v < w_.taps; ++v) positions += positions_inside(w_, v).size();
+    return ceil_div(c_, kTileRows) * positions;
+  }
 
   Slot take_slot(Arena& arena) const {
     Slot s;
-    s.padded = arena.take<T>(padded_elements<T>(h_, w_, cut_, g_.c, g_.planes));
+    s.padded = arena.take<T>(copied_ ? padded_elements(h_, w_, cut_, g_.c) : 0);
     s.dy = arena.take<T>(cut_.together * cut_.rows * g_.ow * W);
     s.panel = arena.take<T>(chunks_ > 1 ? 0 : panel_size_);
-    s.rows = arena.take<int64_t>(cut_.together * cut_.rows);
+    s.x = arena.take<int64_t>(cut_.together * cut_.rows);
+    s.y = arena.take<int64_t>(cut_.together * cut_.rows);
     return s;
   }
 
   // Adds a block's share of some panels: of each (kh, steps, depth, W) of dw and (W) of db.
   void add(int64_t index, int64_t first, int64_t last, const T* x, const T* dy, const Slot& slot, T* to) const {
     const BlockCut::Block b = cut_.block(index, h_);
-    const SourceBlock<T> from = source_block(x, h_, w_, b, g_.c, g_.planes, slot.padded);
-    for (int64_t l = 0; l < b.images; ++l)
-      for (int64_t i = 0; i < b.rows; ++i) slot.rows[l * b.rows + i] = from.at(l, i * h_.step, 0);
+    const SourceBlock<T> from = source_block(x, h_, w_, b, g_.c, g_.planes, copied_ ? slot.padded : nullptr);
     const int64_t group_panels = panels_ / g_.groups, tiles = ceil_div(depth_, kTileRows);
     TileArgs<T> t{};
-    t.reduce = b.images * b.rows, t.k = g_.ow;
-    t.a.offsets = slot.rows, t.a.stride = w_.step * g_.c;
-    t.b = {slot.dy, W, g_.ow * W};
+    t.a = {from.data, w_.step * g_.c, 0, slot.x};
+    t.b = {slot.dy, W, 0, slot.y};
     t.cols = W, t.c_row = W;
     t.epilogue.beta = index % grain_ != 0;
     for (int64_t panel = first; panel < last; ++panel, to += panel_size_) {
       const int64_t group = panel / group_panels, k = panel % group_panels * W;
       load_dy(dy + group * k_ + k, b, least(W, k_ - k), t.epilogue.beta != 0, slot.dy, to + panel_size_ - W);
       for (int64_t u = 0; u < g_.kh; ++u)
-        for (int64_t v = 0; v < steps_; ++v)
+        for (int64_t v = 0; v < steps_; ++v) {
+          const Range columns = adjacent_ ? Range{0, g_.ow} : positions_inside(w_, v), all = positions_inside(h_, u);
+          const Range rows{most(b.row, all.from), least(b.row + b.rows, all.to)};
+          t.reduce = 0, t.k = columns.size();
+          for (int64_t l = 0; l < b.images; ++l)
+            for (int64_t i = rows.from - b.row; i < rows.to - b.row; ++i, ++t.reduce) {
+              slot.x[t.reduce] = from.at(l, i * h_.step + u * h_.gap, columns.from * w_.step + v * w_.gap);
+              slot.y[t.reduce] = ((l * b.rows + i) * g_.ow + columns.from) * W;
+            }
           for (int64_t i = 0; i < tiles; ++i) {
-            const int64_t d = depth_ * i / tiles, rows = depth_ * (i + 1) / tiles - d;
-            t.a.data = from.data + from.at(0, u * h_.gap, v * w_.gap) + group * c_ + d;
+            const int64_t d = depth_ * i / tiles, count = depth_ * (i + 1) / tiles - d;
+            t.a.data = from.data + group * c_ + d;
             t.c = to + ((u * steps_ + v) * depth_ + d) * W;
-            tile_fn<T>(ARows::Panel, rows, kTileVectors)(t);
+            tile_fn<T>(ARows::Panel, count, kTileVectors)(t);
           }
+        }
     }
   }
 
@@ -486,7 +588,8 @@ class ChannelsWeightGradient {
   const Conv2d& g_;
   Sweep h_, w_;
   int64_t k_, c_;  // channels of y and x in a group
-  bool adjacent_;  // a row of the kernel's taps lies in one piece
+  bool adjacent_;  // a row of the kernel's taps is taken as one piece
+  bool copied_;
   int64_t steps_, depth_, panels_;
   BlockCut cut_;
   int64_t panel_size_;

@@ -25,18 +25,8 @@ DLCORE_INLINE void fetch(const T* x, int64_t step) {
   for (int p = 0; p < Count; ++p) __builtin_prefetch(x + p * step);
 }
 
-// The taps of a sweep whose element exists for position q: [from, to).
-struct TapRange {
-  int64_t from, to;
-};
-inline TapRange taps_inside(const Sweep& s, int64_t q) {
-  const int64_t at = s.source(q);
-  const int64_t from = at < 0 ? least(s.taps, ceil_div(-at, s.gap)) : 0;
-  return {from, most(from, least(s.taps, at < s.in ? ceil_div(s.in - at, s.gap) : 0))};
-}
-
 // The positions of a row, counted from 0, all of whose taps exist: [from, to).
-inline TapRange positions_inside(const Sweep& s) {
+inline Range positions_inside(const Sweep& s) {
   int64_t from = 0, to = s.count;
   while (from < to && s.source(s.first + from) < 0) ++from;
   while (to > from && s.source(s.first + to - 1) + (s.taps - 1) * s.gap >= s.in) --to;
@@ -170,7 +160,7 @@ class Depthwise {
   void part_of_row(const Sweep& h, int64_t q, const Sweep& w, const T* source, int64_t image, int64_t y, const T* bias,
                    T* target) const {
     const int64_t c = g_.c, height = backward_ ? g_.h : g_.oh, width = backward_ ? g_.w : g_.ow;
-    const TapRange u = w.taps ? taps_inside(h, q) : TapRange{0, 0};
+    const Range u = w.taps ? taps_inside(h, q) : Range{0, 0};
     source += (image * h.in + h.source(q) + u.from * h.gap) * w.in * c;
     target += (image * height + y) * width * c;
     const T* filter = filters_ + (h.tap_first + u.from * h.tap_step) * g_.kw * c;
@@ -180,14 +170,14 @@ class Depthwise {
         c,       act,     is_far(g_),    past_};
     const auto at = [&](int64_t j) { return target + ((w.first + j) * w.out_step + w.out_first) * c; };
     const auto one = [&](int64_t j) {
-      const TapRange v = taps_inside(w, w.first + j);
+      const Range v = taps_inside(w, w.first + j);
       t.cols = v.to - v.from;
       t.x = source + (w.source(w.first + j) + v.from * w.gap) * c;
       t.w = filter + (w.tap_first + v.from * w.tap_step) * c;
       depthwise_position(t, bias, at(j));
     };
     const DepthwiseFn<T> several = depthwise_fn<T>(w);
-    const TapRange inside = positions_inside(w);
+    const Range inside = positions_inside(w);
     int64_t j = 0;
     for (; j < inside.from; ++j) one(j);
     // The last of them may overlap those before: the same values are written twice.
@@ -281,7 +271,7 @@ class DepthwiseGradient {
  private:
   void add_row(const T* x, const T* dy, int64_t image, int64_t i, T* partial) const {
     const int64_t c = g_.c, row = g_.w * c;
-    const TapRange u = taps_inside(h_, i), inside = positions_inside(w_);
+    const Range u = taps_inside(h_, i), inside = positions_inside(w_);
     x += (image * g_.h + h_.source(i)) * row;
     const bool three = g_.kh == 3 && g_.kw == 3 && h_.gap == 1 && w_.gap == 1 && u.to - u.from == 3;
     const auto several = !three         ? nullptr
@@ -299,9 +289,9 @@ class DepthwiseGradient {
         (V::load(sums + k, c - k) + V::load(dy + k, c - k)).store(sums + k, c - k);
   }
 
-  void add_position(const T* x, const T* dy, TapRange u, int64_t j, T* partial) const {
+  void add_position(const T* x, const T* dy, Range u, int64_t j, T* partial) const {
     const int64_t c = g_.c;
-    const TapRange v = taps_inside(w_, j);
+    const Range v = taps_inside(w_, j);
     for (int64_t a = u.from; a < u.to; ++a)
       for (int64_t b = v.from; b < v.to; ++b) {
         const T* from = x + a * h_.gap * g_.w * c + (w_.source(j) + b * w_.gap) * c;
