@@ -357,6 +357,27 @@ TEST(Conv, SeveralBlocksAndChunks) {
   check<float>({1, 2, 300, 3, 2, 9, 3, 1, 1, 4, 1});
 }
 
+// Small planes under large padded kernels, channels last: positions are taken apart by the taps that exist for them.
+// With several images in a block, with groups, and where rows, columns, both or neither are taken apart.
+TEST(Conv, TapsBeyondTheImage) {
+  const auto last = [](Case t) {
+    t.channels_last = true;
+    check_both(t);
+  };
+  for (int64_t side : {1, 2, 3, 7})
+    for (int64_t k : {3, 5})
+      for (int64_t stride : {1, 2}) {
+        last({9, 40, side, side, 70, k, k, stride, stride, k / 2, k / 2});
+        last({2, 64, side, side + 6, 40, k, 3, stride, 1, k / 2, 1});
+      }
+  last({2, 40, 5, 4, 33, 3, 3, 1, 1, 4, 4, 2, 2});          // results that see padding alone
+  last({3, 48, 6, 7, 96, 3, 3, 1, 1, 3, 2, 3, 2, 2});       // groups
+  last({1, 36, 2, 40, 34, 1, 7, 1, 1, 0, 3});               // rows alone
+  last({1, 36, 40, 2, 34, 7, 1, 1, 2, 3, 0});               // columns alone
+  last({2, 17, 9, 9, 32, 2, 4, 1, 1, 1, 2, 1, 1, 1, 1});    // more padding behind than in front
+  last({2, 130, 4, 4, 130, 3, 3, 3, 3, 1, 1, 2, 2, 1, 1});  // phases without taps
+}
+
 TEST(Conv, NothingThere) {
   check_both({0, 3, 5, 5, 4, 3, 3});              // no images: dw and db are zero
   check_both({2, 0, 5, 5, 4, 3, 3});              // no channels: y is the bias

@@ -389,9 +389,12 @@ class WeightGradient {
 
   static T sum(const T* x, int64_t n) {
     using V = vec<T>;
-    V s(T(0));
-    for (int64_t i = 0; i < n; i += V::size) s += V::load(x + i);
-    return total(s);
+    V s[4] = {V(T(0)), V(T(0)), V(T(0)), V(T(0))};
+    int64_t i = 0;
+    for (; i + 3 * V::size < n; i += 4 * V::size)
+      for (int u = 0; u < 4; ++u) s[u] += V::load(x + i + u * V::size);
+    for (; i < n; i += V::size) s[0] += V::load(x + i);
+    return total((s[0] + s[1]) + (s[2] + s[3]));
   }
 
   // The engine has left (groups, taps, m, channels), the direct loop (groups, m, channels, taps).

@@ -254,8 +254,8 @@ class ChannelsConv {
   // The taps that one phase of the target reads.
   struct Filter {
     Sweep h, w;
-    bool adjacent;          // a row of taps is one sum
-    bool apart_h, apart_w;  // whether positions are taken apart by the taps that exist for them
+    bool adjacent;                          // a row of taps is one sum
+    bool apart_h = false, apart_w = false;  // whether positions are taken apart by the taps that exist for them
     bool copied;
     BlockCut cut;
     int64_t first_item, packed;

@@ -80,6 +80,9 @@ DLCORE_INLINE void place_outputs(const Axis& h, const Axis& w, int64_t wq, int64
         }
 }
 
+// In a loop that fills or copies a row, which has a few vectors: a call of memset or memmove would take longer.
+DLCORE_INLINE void keep_loop() { asm volatile(""); }
+
 template <class T>
 DLCORE_INLINE void fill(T* y, int64_t n, T value) {
   using V = vec<T>;
@@ -87,7 +90,10 @@ DLCORE_INLINE void fill(T* y, int64_t n, T value) {
     if (n > 0) V(value).store(y, n);
     return;
   }
-  for (int64_t i = 0; i < n - V::size; i += V::size) V(value).store(y + i);
+  for (int64_t i = 0; i < n - V::size; i += V::size) {
+    V(value).store(y + i);
+    keep_loop();
+  }
   V(value).store(y + n - V::size);
 }
 
@@ -99,7 +105,10 @@ DLCORE_INLINE void copy(T* y, const T* x, int64_t n) {
     if (n > 0) V::load(x, n).store(y, n);
     return;
   }
-  for (int64_t i = 0; i < n - V::size; i += V::size) V::load(x + i).store(y + i);
+  for (int64_t i = 0; i < n - V::size; i += V::size) {
+    V::load(x + i).store(y + i);
+    keep_loop();
+  }
   V::load(x + n - V::size).store(y + n - V::size);
 }
 
@@ -128,6 +137,7 @@ void load_block(const Axis& h, const Axis& w, const T* image, int64_t channels, 
   for (int64_t c = 0; c < channels; ++c) fill(block + c * plane + phases * hq * wq, plane - phases * hq * wq, padding);
   for (int64_t x = 0; x < w.phases(); ++x) {
     const Axis::Span s = w.span(x, wq);
+    const bool whole = s.to - s.from == wq && wq == w.in && w.stride == 1 && h.stride == 1;  // rows without gaps
     for (int64_t y = 0; y < h.phases(); ++y) {
       for (int64_t c = 0; c < channels; ++c) {
         T* to = block + c * plane + (y * w.phases() + x) * hq * wq;
@@ -135,6 +145,12 @@ void load_block(const Axis& h, const Axis& w, const T* image, int64_t channels, 
         for (int64_t i = 0; i < hq; ++i, row += h.stride, to += wq) {
           if (row < 0 || row >= h.in) {
             fill(to, wq, padding);
+            continue;
+          }
+          if (whole) {
+            const int64_t rows = least(hq - i, h.in - row);
+            copy(to, image + (c * h.in + row) * wq, rows * wq);
+            i += rows - 1, row += rows - 1, to += (rows - 1) * wq;
             continue;
           }
           fill(to, s.from, padding);
