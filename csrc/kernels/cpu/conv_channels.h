@@ -355,18 +355,20 @@ class ChannelsConv {
     const BlockCut::Block b = f.cut.block(item / f.cut.parts, f.h);
     const SourceBlock<T> x = source_block(source, f.h, f.w, b, c_, planes_, f.copied ? slot.padded : nullptr);
     const int64_t height = backward_ ? g_.h : g_.oh, width = backward_ ? g_.w : g_.ow;
+    const int64_t from_step = f.w.step * x.pixel, to_step = f.w.out_step * k_;
     int64_t positions = 0, runs = 0;
     runs_of(f, {b.row, b.row + b.rows}, [&](Range rows, Range u, Range columns, Range v) {
       Run& run = slot.runs[runs++];
       run = {positions, b.images * rows.size() * columns.size(), u, v};
       for (int64_t l = 0; l < b.images; ++l)
-        for (int64_t i = rows.from; i < rows.to; ++i)
-          for (int64_t j = columns.from; j < columns.to; ++j, ++positions) {
-            const int64_t y = (f.h.first + i) * f.h.out_step + f.h.out_first;
-            slot.from[positions] = x.at(l, (i - b.row) * f.h.step + u.from * f.h.gap, j * f.w.step + v.from * f.w.gap);
-            slot.to[positions] =
-                (((b.image + l) * height + y) * width + (f.w.first + j) * f.w.out_step + f.w.out_first) * k_;
-          }
+        for (int64_t i = rows.from; i < rows.to; ++i) {
+          int64_t from = x.at(l, (i - b.row) * f.h.step + u.from * f.h.gap, columns.from * f.w.step + v.from * f.w.gap);
+          const int64_t y = (f.h.first + i) * f.h.out_step + f.h.out_first;
+          const int64_t z = (f.w.first + columns.from) * f.w.out_step + f.w.out_first;
+          int64_t to = (((b.image + l) * height + y) * width + z) * k_;
+          for (int64_t j = 0; j < columns.size(); ++j, ++positions, from += from_step, to += to_step)
+            slot.from[positions] = from, slot.to[positions] = to;
+        }
     });
 
     TileArgs<T> t{};
