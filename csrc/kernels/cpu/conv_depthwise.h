@@ -7,7 +7,10 @@
 //   backward_weight  dw[u, v, c] = sum_p x[at(p) + (u, v), c] dy[p, c]
 //
 // Several neighbouring positions share what they read.
-#include "kernels/cpu/conv_channels.h"
+#include "core/parallel.h"
+#include "kernels/cpu/arena.h"
+#include "kernels/cpu/columns.h"
+#include "kernels/cpu/conv_sweep.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
