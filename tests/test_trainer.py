@@ -277,6 +277,7 @@ def test_learning_rate_monitor():
 
 
 def test_progress_bar(capsys):
+    pytest.importorskip("tqdm", reason="the progress bar")
     one = trainer(callbacks=[ProgressBar("fitting")])
     one.fit(DataLoader(data(), 4), DataLoader(data(), 4), epochs=2)
     shown = capsys.readouterr().err
