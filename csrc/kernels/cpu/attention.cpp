@@ -11,6 +11,7 @@
 #include "kernels/cpu/arena.h"
 #include "kernels/cpu/attention_few.h"
 #include "kernels/cpu/attention_pairs.h"
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/list.h"
 
 namespace dlcore::kernel::DLCORE_TIER {

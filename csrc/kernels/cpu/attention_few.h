@@ -1,6 +1,8 @@
 #pragma once
 // The products of attention where a plane has few queries, as in decoding token by token: keys and values are read
 // once, where they lie, because packing them would cost more than the products.
+#include "kernels/cpu/fetch.h"
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/cpu/window.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
@@ -23,8 +25,11 @@ void few_scores(int64_t queries, int64_t keys, int64_t depth, const T* q, int64_
         const int64_t lanes = least(L, depth - d);
         const V x = V::load(q + i * q_row + d, lanes);
 #pragma GCC unroll 16
-        for (int64_t u = 0; u < L; ++u)
-          sums[u] = fma(x, V::load(k + least(j + u, keys - 1) * k_row + d, lanes), sums[u]);
+        for (int64_t u = 0; u < L; ++u) {
+          const T* row = k + least(j + u, keys - 1) * k_row + d;
+          fetch(row + L * k_row);
+          sums[u] = fma(x, V::load(row, lanes), sums[u]);
+        }
       }
       lane_sums(sums).store(s + i * s_row + j);
     }
@@ -45,6 +50,8 @@ void few_sums(int64_t queries, int64_t keys, int64_t width, const T* s, int64_t 
       for (int64_t j = 0; j < keys; ++j) {
         const V x(s[i * s_row + j]);
         const T* row = v + j * v_row + c;
+#pragma GCC unroll 4
+        for (int b = 0; b < B; ++b) fetch(row + 16 * v_row + b * L);
 #pragma GCC unroll 4
         for (int b = 0; b < B; ++b)
           sums[b] = fma(x, b < B - 1 ? V::load(row + b * L) : V::load(row + b * L, last), sums[b]);

@@ -4,6 +4,7 @@
 #include "kernels/cpu/attention_product.h"
 #include "kernels/cpu/math.h"
 #include "kernels/cpu/philox.h"
+#include "kernels/cpu/simd_lanes.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
@@ -36,9 +37,7 @@ void pieces(const AttentionRun* run, const AttentionRun* end, const F& f) {
 template <class T>
 DLCORE_INLINE mask<T, kLanes<T>> lanes_of(uint64_t bits) {
   using B = typename vec<T>::bits;
-  B lane[kLanes<T>];
-  for (int i = 0; i < kLanes<T>; ++i) lane[i] = static_cast<B>(B{1} << i);
-  const auto one = vec<B, kLanes<T>>::load(lane);
+  const vec<B, kLanes<T>> one{vec<B, kLanes<T>>(B{1}).v << lane_numbers<B, kLanes<T>>().v};
   return {((vec<B, kLanes<T>>(static_cast<B>(bits)) & one) == one).m};
 }
 
@@ -88,7 +87,12 @@ class Pairs {
     static_assert(kWords == kSide);
     const int64_t place = (plane * a_.queries + query) * ceil_div(a_.keys, kSide) + block;
     philox_block(a_.seed, a_.offset + static_cast<uint64_t>(place) * kCounters, words);
-    for (int i = 0; i < kWords; ++i) z[i] = words[i] < limit_ ? factor_ : T(0);
+    constexpr int L = kLanes<T>;
+    for (int i = 0; i < kWords; i += L) {
+      const auto kept = (vec<uint32_t, L>::load(words + i) < vec<uint32_t, L>(limit_)).m;
+      select(mask<T, L>{__builtin_convertvector(kept, typename vec<T, L>::mask_native)}, vec<T>(factor_), vec<T>(T(0)))
+          .store(z + i);
+    }
   }
 
  private:

@@ -1,5 +1,6 @@
 #pragma once
 // Between rows in memory and columns in registers: weights as users hold them, (oc, c, kh, kw), and as kernels do.
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/cpu/window.h"
 
 namespace dlcore::kernel::DLCORE_TIER {

@@ -14,6 +14,7 @@
 #include "kernels/cpu/arena.h"
 #include "kernels/cpu/columns.h"
 #include "kernels/cpu/conv_sweep.h"
+#include "kernels/cpu/simd_lanes.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {

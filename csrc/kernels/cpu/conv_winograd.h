@@ -12,6 +12,7 @@
 #include "kernels/cpu/conv_bias.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/gemm_micro.h"
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/cpu/window.h"
 #include "kernels/cpu/winograd.h"
 

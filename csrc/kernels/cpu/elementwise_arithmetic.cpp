@@ -1,5 +1,6 @@
 #include "kernels/cpu/math.h"
 #include "kernels/cpu/rows.h"
+#include "kernels/cpu/simd_lanes.h"
 
 // One functor an op of DLCORE_ELEMENTWISE_ARITHMETIC, over vectors of any compute type.
 namespace dlcore::kernel::DLCORE_TIER {

@@ -1,4 +1,5 @@
 #include "kernels/cpu/rows.h"
+#include "kernels/cpu/simd_lanes.h"
 
 // One functor an op of DLCORE_ELEMENTWISE_COMPARISON: they give masks, which rows store as bytes.
 namespace dlcore::kernel::DLCORE_TIER {

@@ -2,6 +2,7 @@
 #include "kernels/cpu/math_gamma.h"
 #include "kernels/cpu/math_trigonometric.h"
 #include "kernels/cpu/rows.h"
+#include "kernels/cpu/simd_lanes.h"
 
 // One functor an op of DLCORE_ELEMENTWISE_MATH; the functions themselves are in math.h.
 namespace dlcore::kernel::DLCORE_TIER {

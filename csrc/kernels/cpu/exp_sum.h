@@ -3,6 +3,7 @@
 // made of.
 #include "kernels/cpu/fold.h"
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/simd_lanes.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {

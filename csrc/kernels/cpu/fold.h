@@ -11,6 +11,7 @@
 //   };
 #include "core/parallel.h"
 #include "kernels/cpu/read.h"
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/reduce.h"
 
 namespace dlcore::kernel::DLCORE_TIER {

@@ -88,7 +88,8 @@ void add_slab(const Problem<T>& g, const Panels<T>& a, const Panels<T>& b, const
                    : direct(g.a, row, by_rows ? g.a.along : g.a.depth);
       if (epilogue.bias_row) t.epilogue.bias_row = epilogue.bias_row + row;
       t.c = g.c + row * g.c_row + col * g.c_col;
-      const TileFn<T> fn = tile_fn<T>(form, rows, shape.vectors);
+      // The first to meet a panel that was packed some time ago reads it from memory.
+      const TileFn<T> fn = tile_fn<T>(form, rows, shape.vectors, g.b.packed && row == g.row(x.t0));
       in_place ? fn(t) : tile_through_buffer(fn, t, rows, g.c_col);
     };
     const int64_t first = g.row(x.t0);

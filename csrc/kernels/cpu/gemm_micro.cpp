@@ -1,13 +1,17 @@
 #include "kernels/cpu/gemm_micro.h"
 
+#include "kernels/cpu/fetch.h"
+#include "kernels/cpu/simd_lanes.h"
+
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
 
 // Products that are summed one after the other, at least; of a longer sum these parts are added to a total, so that
 // its error is little more than theirs.
 constexpr int64_t kRun = 256;
+constexpr int64_t kAhead = 16;  // depths, 2 KiB of a panel: what a fetching tile has on its way
 
-template <class T, int Rows, int Vectors, ARows Form>
+template <class T, int Rows, int Vectors, ARows Form, bool Fetch = false>
 void tile(const TileArgs<T>& t) {
   using V = vec<T>;
   V acc[Rows][Vectors];
@@ -54,6 +58,10 @@ void tile(const TileArgs<T>& t) {
         const int64_t end = t.k - p < kRun ? t.k : p + kRun;
         run += end - p;
         for (; p < end; ++p) {
+          if constexpr (Fetch) {
+#pragma GCC unroll 4
+            for (int v = 0; v < Vectors; ++v) fetch(b + kAhead * b_stride + v * V::size);
+          }
           V bv[Vectors];
 #pragma GCC unroll 4
           for (int v = 0; v < Vectors; ++v)
@@ -89,8 +97,9 @@ void tile(const TileArgs<T>& t) {
 
 template <class T, ARows Form, int... I, int... J>
 constexpr TileTable<T> tiles(ints<I...>, ints<J...>) {
-  TileTable<T> table = {{{tile<T, I + 1, 1, Form>, tile<T, I + 1, 2, Form>}...}, {}};
+  TileTable<T> table = {{{tile<T, I + 1, 1, Form>, tile<T, I + 1, 2, Form>}...}, {}, {}};
   if constexpr (Form != ARows::Panel) ((table.wide[J + 1] = tile<T, J + 1, kWideVectors, Form>), ...);
+  if constexpr (Form != ARows::Placed) ((table.fetching[I] = tile<T, I + 1, kTileVectors, Form, true>), ...);
   return table;
 }
 template <class T, ARows Form>

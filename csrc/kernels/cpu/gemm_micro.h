@@ -76,6 +76,7 @@ template <class T>
 struct TileTable {
   TileFn<T> of[kTileRows][kTileVectors];  // [rows - 1][vectors - 1]
   TileFn<T> wide[kWideRows + 1];          // [rows], kWideVectors; not of ARows::Panel
+  TileFn<T> fetching[kTileRows];          // [rows - 1], kTileVectors, for a panel of B not in the caches; not Placed
 };
 extern const TileTable<float> float_tiles[];  // [form]
 extern const TileTable<double> double_tiles[];
@@ -83,14 +84,15 @@ extern const TileTable<double> double_tiles[];
 namespace {
 
 template <class T>
-DLCORE_INLINE TileFn<T> tile_fn(ARows form, int64_t rows, int64_t vectors) {
+DLCORE_INLINE TileFn<T> tile_fn(ARows form, int64_t rows, int64_t vectors, bool fetching = false) {
   const TileTable<T>* tables;
   if constexpr (sizeof(T) == 4)
     tables = float_tiles;
   else
     tables = double_tiles;
   const TileTable<T>& table = tables[static_cast<int>(form)];
-  return vectors > kTileVectors ? table.wide[rows] : table.of[rows - 1][vectors - 1];
+  if (vectors > kTileVectors) return table.wide[rows];
+  return fetching && vectors == kTileVectors ? table.fetching[rows - 1] : table.of[rows - 1][vectors - 1];
 }
 
 // The tile for the next of so many columns: its vectors, and the most rows. Rows of A that are not packed are streams,

@@ -1,7 +1,7 @@
 #pragma once
 // The panel layout: `width` neighbouring rows of A (or columns of B) with k running slowest, so that the micro-kernel
 // reads both operands front to back. One routine serves both: it sees an operand as x[i * along + p * depth].
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/simd_lanes.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {

@@ -2,7 +2,8 @@
 // Products with at most kFewRows rows of A: matrix times vector and its near relatives. Each element of B is used so
 // few times that reading it is the work; nothing is packed, and B is read once, in the order in which it lies in
 // memory.
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/fetch.h"
+#include "kernels/cpu/simd_lanes.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
@@ -71,7 +72,9 @@ void sum_dots(int64_t k, int64_t width, const T* a, int64_t along, const T* b, i
       for (int i = 0; i < Rows; ++i) x[i] = V::load(a + i * along + p, count);
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) {
-        const V y = V::load(b + (j + c) * b_col + p, count);
+        const T* at = b + (j + c) * b_col + p;
+        fetch(at + C * b_col);
+        const V y = V::load(at, count);
 #pragma GCC unroll 4
         for (int i = 0; i < Rows; ++i) acc[i][c] = fma(x[i], y, acc[i][c]);
       }

@@ -2,6 +2,7 @@
 #include "kernels/grid_sample.h"
 
 #include "core/parallel.h"
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/cpu/window.h"
 #include "kernels/list.h"
 

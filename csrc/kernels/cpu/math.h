@@ -5,7 +5,7 @@
 //
 // The polynomials are minimax fits (Remez) of the function named beside them on the interval named beside them.
 // Argument reductions follow Cody and Waite: constants are split so that n * high part is exact without FMA too.
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/simd_lanes.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {

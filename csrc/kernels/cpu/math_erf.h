@@ -1,6 +1,7 @@
 #pragma once
 // The error function, its complement and its inverse (see math.h).
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/simd_lanes.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {

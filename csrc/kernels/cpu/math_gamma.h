@@ -1,6 +1,7 @@
 #pragma once
 // The gamma function's logarithm and its derivative, lane by lane in double.
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/simd_lanes.h"
 
 extern "C" double lgamma_r(double x, int* sign) noexcept;
 

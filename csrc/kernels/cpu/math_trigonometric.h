@@ -1,6 +1,7 @@
 #pragma once
 // Sine, cosine, tangent and their inverses (see math.h).
 #include "kernels/cpu/math.h"
+#include "kernels/cpu/simd_lanes.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {

@@ -1,6 +1,7 @@
 #include <math.h>
 
 #include "kernels/cpu/fold.h"
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/list.h"
 
 namespace dlcore::kernel::DLCORE_TIER {

@@ -3,6 +3,7 @@
 #include "core/parallel.h"
 #include "kernels/cpu/arena.h"
 #include "kernels/cpu/bounds.h"
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/norm.h"
 
 namespace dlcore::kernel::DLCORE_TIER {

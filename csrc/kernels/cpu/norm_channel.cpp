@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "kernels/cpu/norm_walk.h"
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/cpu/stream.h"
 #include "kernels/list.h"
 

@@ -1,6 +1,7 @@
 // Layer and root mean square normalization (kernels/norm.h): a row's statistics and its results in one go, from the
 // cache. The gradients of the parameters are summed over blocks of rows, then over a chunk's blocks, then over chunks.
 #include "kernels/cpu/norm.h"
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/cpu/stream.h"
 #include "kernels/list.h"
 

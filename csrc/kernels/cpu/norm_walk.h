@@ -10,6 +10,7 @@
 //     void map(const K&, int64_t at, int64_t lanes) const;
 //   };
 #include "kernels/cpu/norm.h"
+#include "kernels/cpu/simd_lanes.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {

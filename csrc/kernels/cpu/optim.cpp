@@ -4,7 +4,7 @@
 #include "core/half.h"
 #include "core/parallel.h"
 #include "kernels/cpu/fetch.h"
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/list.h"
 
 namespace dlcore::kernel::DLCORE_TIER {

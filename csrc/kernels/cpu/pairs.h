@@ -1,6 +1,6 @@
 #pragma once
 // Neighbours that belong to different vectors: even and odd elements taken apart, and put together again.
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/simd_lanes.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {

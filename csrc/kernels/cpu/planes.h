@@ -1,5 +1,6 @@
 #pragma once
 // Between images in planes, (c, positions), and in pixels, (positions, c): three colours, or any number of channels.
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/cpu/window.h"
 
 namespace dlcore::kernel::DLCORE_TIER {

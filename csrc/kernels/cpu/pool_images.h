@@ -3,6 +3,7 @@
 // block in scratch, turned so that as many planes as a vector has lanes are its channels.
 #include "core/parallel.h"
 #include "kernels/cpu/pool_walk.h"
+#include "kernels/cpu/simd_lanes.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {

@@ -2,6 +2,7 @@
 // The average of whole planes (kernels/pool.h: one window that is the plane), which is the sum of a run of neighbours.
 #include "core/parallel.h"
 #include "kernels/cpu/pool_common.h"
+#include "kernels/cpu/simd_lanes.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {

@@ -4,6 +4,7 @@
 #include "core/parallel.h"
 #include "kernels/axis_map.h"
 #include "kernels/cpu/arena.h"
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/cpu/window.h"
 
 namespace dlcore::kernel::DLCORE_TIER {

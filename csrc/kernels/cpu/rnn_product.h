@@ -6,6 +6,7 @@
 #include "kernels/cpu/bounds.h"
 #include "kernels/cpu/fetch.h"
 #include "kernels/cpu/gemm_pack.h"
+#include "kernels/cpu/simd_lanes.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {

@@ -3,7 +3,7 @@
 //   struct Add { template <class V> V operator()(V a, V b) const { return a + b; } };
 // A functor with parameters has a constructor from const double*. One that is less work than the loop around it derives
 // from Light.
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/elementwise.h"
 
 namespace dlcore::kernel::DLCORE_TIER {

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/parallel.h"
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/cpu/stream.h"
 #include "kernels/list.h"
 

@@ -2,6 +2,7 @@
 // the compiler vectorizes them.
 #include "kernels/cpu/tiles.h"
 #include "core/half.h"
+#include "kernels/cpu/simd_lanes.h"
 #include "kernels/cpu/stream.h"
 #include "kernels/list.h"
 
