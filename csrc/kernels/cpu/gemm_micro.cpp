@@ -9,6 +9,7 @@ namespace {
 // Products that are summed one after the other, at least; of a longer sum these parts are added to a total, so that
 // its error is little more than theirs.
 constexpr int64_t kRun = 256;
+constexpr int64_t kLongSum = 64;
 constexpr int64_t kAhead = 16;  // depths, 2 KiB of a panel: what a fetching tile has on its way
 
 template <class T, int Rows, int Vectors, ARows Form, bool Fetch = false>
@@ -27,8 +28,11 @@ void tile(const TileArgs<T>& t) {
   const auto c_at = [&](int i) __attribute__((always_inline)) {
     return t.c + (Form == ARows::Placed ? t.c_places[i] : i * t.c_row);
   };
-  // What the sum will be added to is on its way meanwhile.
-  if (e.beta != 0) each([&](V&, int i, int j) { __builtin_prefetch(c_at(i) + j); });
+  // C is on its way meanwhile, unless the sum is too short for that.
+  if (e.beta != 0)
+    each([&](V&, int i, int j) { fetch(c_at(i) + j); });
+  else if (!t.past && t.reduce * t.k >= kLongSum)
+    each([&](V&, int i, int j) { fetch_to_write(c_at(i) + j); });
 
   // Only the last vector of a tile is ever partial.
   const int64_t last = t.cols - (Vectors - 1) * V::size;

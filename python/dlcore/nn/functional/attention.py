@@ -158,7 +158,11 @@ def multi_head_attention_forward(
     if not use_separate_proj_weight:
         q_proj_weight, k_proj_weight, v_proj_weight = in_proj_weight.chunk(3)
     biases = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)
-    if query is key and key is value and not use_separate_proj_weight:
+    same = query is key and key is value
+    by_batch = not query.is_contiguous() and query.transpose(0, 1).is_contiguous()  # in memory (N, L, E)
+    if by_batch:
+        query, key, value = (x.transpose(0, 1) for x in (query, key, value))
+    if same and not use_separate_proj_weight:
         q, k, v = linear(query, in_proj_weight, in_proj_bias).chunk(3, -1)
     else:
         weights = (q_proj_weight, k_proj_weight, v_proj_weight)
@@ -170,12 +174,13 @@ def multi_head_attention_forward(
         q, k, v = (linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True))
 
     extra = 0
+    time, one = (1, (batch, 1, features)) if by_batch else (0, (1, batch, features))
     if bias_k is not None and bias_v is not None:
-        k, v = _core.cat([k, bias_k.expand(1, batch, -1)]), _core.cat([v, bias_v.expand(1, batch, -1)])
+        k, v = _core.cat([k, bias_k.expand(one)], time), _core.cat([v, bias_v.expand(one)], time)
         extra += 1
     if add_zero_attn:
-        zero = _core.zeros(1, batch, features, dtype=k.dtype)
-        k, v = _core.cat([k, zero]), _core.cat([v, zero])
+        zero = _core.zeros(one, dtype=k.dtype)
+        k, v = _core.cat([k, zero], time), _core.cat([v, zero], time)
         extra += 1
     plain = key_padding_mask is None and not need_weights and extra == 0
     structure = attn_mask if plain and isinstance(attn_mask, Mask) else None
@@ -183,7 +188,8 @@ def multi_head_attention_forward(
         attn_mask = None if plain else _excluded(attn_mask, rows, keys, batch, num_heads)
     causal = is_causal and plain and structure is None
     mask = _merged(None if causal else attn_mask, key_padding_mask, batch, num_heads, extra, q.dtype)
-    q, k, v = (x.unflatten(-1, (num_heads, -1)).permute(1, 2, 0, 3) for x in (q, k, v))  # (N, heads, L, E / heads)
+    heads = (0, 2, 1, 3) if by_batch else (1, 2, 0, 3)
+    q, k, v = (x.unflatten(-1, (num_heads, -1)).permute(heads) for x in (q, k, v))  # (N, heads, L, E / heads)
 
     p = dropout_p if training else 0.0
     weights = None
@@ -197,7 +203,10 @@ def multi_head_attention_forward(
         y = attention(q, k, v, structure, p)
     else:
         y = scaled_dot_product_attention(q, k, v, mask, p, causal)
-    y = linear(y.permute(2, 0, 1, 3).reshape(rows, batch, features), out_proj_weight, out_proj_bias)
+    y = y.permute((0, 2, 1, 3) if by_batch else (2, 0, 1, 3)).flatten(-2)
+    y = linear(y, out_proj_weight, out_proj_bias)
+    if by_batch:
+        y = y.transpose(0, 1)
     if not batched:
         y = y.squeeze(1)
         weights = None if weights is None else weights.squeeze(0)
