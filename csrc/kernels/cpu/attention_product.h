@@ -2,6 +2,7 @@
 // The products that attention is made of: small matrices that lie in the cache, on the micro-kernel of gemm_micro.h.
 // B comes in panels of a tile's width, rows one after the other, zeros beyond its columns; C has room for whole
 // vectors.
+#include "kernels/cpu/fetch.h"
 #include "kernels/cpu/gemm_micro.h"
 #include "kernels/cpu/gemm_pack.h"
 #include "kernels/cpu/window.h"
@@ -63,7 +64,10 @@ void scale_rows(const T* x, int64_t x_row, int64_t rows, int64_t columns, T fact
   constexpr int64_t L = kLanes<T>;
   for (int64_t i = 0; i < rows; ++i, x += x_row, y += y_row) {
     int64_t j = 0;
-    for (; j + L <= columns; j += L) (vec<T>::load(x + j) * vec<T>(factor)).store(y + j);
+    for (; j + L <= columns; j += L) {
+      fetch(x + 4 * x_row + j);
+      (vec<T>::load(x + j) * vec<T>(factor)).store(y + j);
+    }
     if (j < columns) (vec<T>::load(x + j, columns - j) * vec<T>(factor)).store(y + j, columns - j);
   }
 }
