@@ -305,23 +305,28 @@ class Backward : Common<T> {
       pack_across(row_of<T>(a.v, p, first), a.v.row, n, a.width, v);
       if (b_.dq.data)
         pack_along(row_of<T>(a.k, p, first), a.k.row, n, a.depth, key_panels_ + slot * kSide * q_row_, kSide * W);
-      for (int64_t i = 0; i < kSide * q_row_; ++i) dk[i] = 0;
-      for (int64_t i = 0; i < kSide * y_row_; ++i) dv[i] = 0;
+      bool first_piece = true;
       for (int64_t h = 0; h < a.group; ++h) {
         const int64_t plane = p * a.group + h;
         const int64_t* start = a.blocks.column_start + this->list(plane) * (key_blocks + 1) + block;
-        pieces<kQueryBlocks>(
-            a.blocks.columns + start[0], a.blocks.columns + start[1],
-            [&](const Piece<kQueryBlocks>& piece) { meet(plane, place + h, group, slot, block, piece); });
+        pieces<kQueryBlocks>(a.blocks.columns + start[0], a.blocks.columns + start[1],
+                             [&](const Piece<kQueryBlocks>& piece) {
+                               meet(plane, place + h, group, slot, block, piece, !first_piece);
+                               first_piece = false;
+                             });
+      }
+      if (first_piece) {
+        for (int64_t i = 0; i < kSide * q_row_; ++i) dk[i] = 0;
+        for (int64_t i = 0; i < kSide * y_row_; ++i) dv[i] = 0;
       }
       if (b_.dk.data) scale_rows(dk, q_row_, n, a.depth, T(1), row_of<T>(b_.dk, p, first), b_.dk.row);
       if (b_.dv.data) scale_rows(dv, y_row_, n, a.width, T(1), row_of<T>(b_.dv, p, first), b_.dv.row);
     }
   }
 
-  // A block of keys and a piece of queries.
-  void meet(int64_t plane, int64_t place, int64_t group, int64_t slot, int64_t block,
-            const Piece<kQueryBlocks>& piece) const {
+  // A block of keys and a piece of queries; dk and dv are added to, or begin here.
+  void meet(int64_t plane, int64_t place, int64_t group, int64_t slot, int64_t block, const Piece<kQueryBlocks>& piece,
+            bool add) const {
     const int64_t first = piece.first * kSide, n = least(piece.count * kSide, a.queries - first);
     const int64_t count = least(kSide, a.keys - block * kSide), q_at = place * rows_ + first;
     T *p = p_ + slot * pair_rows_ * kSide, *ds = ds_ + slot * pair_rows_ * kSide;
@@ -337,10 +342,10 @@ class Backward : Common<T> {
     }
     if (b_.dv.data)
       product<ARows::Panel>(count, a.width, n, p, kSide, dy_panels_ + place * rows_ * y_row_ + first * W, rows_ * W,
-                            dv_ + slot * kSide * y_row_, y_row_, true);
+                            dv_ + slot * kSide * y_row_, y_row_, add);
     if (b_.dk.data)
       product<ARows::Panel>(count, a.depth, n, ds, kSide, q_panels_ + place * rows_ * q_row_ + first * W, rows_ * W,
-                            dk_ + slot * kSide * q_row_, q_row_, true);
+                            dk_ + slot * kSide * q_row_, q_row_, add);
     if (b_.dq.data)
       product<ARows::Strided>(n, a.depth, count, ds, kSide, key_panels_ + slot * kSide * q_row_, kSide * W,
                               dq_of(place, group) + first * q_row_, q_row_, true);

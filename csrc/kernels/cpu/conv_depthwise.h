@@ -28,14 +28,6 @@ DLCORE_INLINE void fetch(const T* x, int64_t step) {
   for (int p = 0; p < Count; ++p) __builtin_prefetch(x + p * step);
 }
 
-// The positions of a row, counted from 0, all of whose taps exist: [from, to).
-inline Range positions_inside(const Sweep& s) {
-  int64_t from = 0, to = s.count;
-  while (from < to && s.source(s.first + from) < 0) ++from;
-  while (to > from && s.source(s.first + to - 1) + (s.taps - 1) * s.gap >= s.in) --to;
-  return {from, to};
-}
-
 // Some rows and columns of taps at one position (or at several): pixels of the source, and of the filter.
 template <class T>
 struct DepthwiseTaps {

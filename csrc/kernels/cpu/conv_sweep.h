@@ -51,6 +51,13 @@ inline Range positions_inside(const Sweep& s, int64_t tap) {
   return {from, most(from, least(s.count, at < s.in ? ceil_div(s.in - at, s.step) : 0))};
 }
 
+// The same for all taps.
+inline Range positions_inside(const Sweep& s) {
+  const Range first = positions_inside(s, 0), last = positions_inside(s, s.taps - 1);
+  const int64_t from = most(first.from, last.from);
+  return {from, most(from, least(first.to, last.to))};
+}
+
 // f(positions, taps) for the positions in `all`, counted from the first: those next to each other for which the same
 // taps exist, or, not `apart`, all of them with all taps.
 template <class F>

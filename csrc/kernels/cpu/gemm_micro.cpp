@@ -9,7 +9,7 @@ namespace {
 // Products that are summed one after the other, at least; of a longer sum these parts are added to a total, so that
 // its error is little more than theirs.
 constexpr int64_t kRun = 256;
-constexpr int64_t kLongSum = 64;
+constexpr int64_t kLongSum = 128;
 constexpr int64_t kAhead = 16;  // depths, 2 KiB of a panel: what a fetching tile has on its way
 
 template <class T, int Rows, int Vectors, ARows Form, bool Fetch = false>
