@@ -8,90 +8,63 @@ namespace {
 
 // ---- sin, cos, tan: x = n pi/2 + r
 
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-constexpr bool kFused = true;  // r needs products that are not rounded; elsewhere float goes by double
-#else
-constexpr bool kFused = false;
-#endif
+template <int N>
+struct Quadrant {
+  vec<double, N> r;   // in [-pi/4, pi/4]
+  vec<int64_t, N> n;  // its low two bits say which quarter of the circle
+};
 constexpr double kLargestAngle = 1e6;  // beyond, and for infinities, lanes go to the C library one by one
 
-template <class T>
-struct half_pi;  // the sum of three
-template <>
-struct half_pi<float> {
-  static constexpr float high = 0x1.921fb6p+0f, middle = -0x1.777a5cp-25f, low = -0x1.ee59dap-50f;
-};
-template <>
-struct half_pi<double> {
-  static constexpr double high = 0x1.921fb544p+0, middle = 0x1.0b4611a6p-34, low = 0x1.3198a2e037073p-69;
-};
-
-template <class T, int N>
-struct Quadrant {
-  vec<T, N> r;      // in [-pi/4, pi/4], or as much beyond as n is rounded for large float angles: 8%
-  bits_of<T, N> n;  // its low two bits say which quarter of the circle
-};
-
-template <class T, int N>
-DLCORE_INLINE Quadrant<T, N> reduce_angle(vec<T, N> x) {
-  using V = vec<T, N>;
-  const V shifter(float_format<T>::shifter), k = fma(x, V(T(0x1.45f306dc9c883p-1)), shifter), n = k - shifter;
-  V r = fma(n, V(-half_pi<T>::high), x);
-  r = fma(n, V(-half_pi<T>::middle), r);
-  r = fma(n, V(-half_pi<T>::low), r);
+template <int N>
+DLCORE_INLINE Quadrant<N> reduce_angle(vec<double, N> x) {
+  using V = vec<double, N>;
+  const V k = x * V(0x1.45f306dc9c883p-1) + V(0x1.8p52), n = k - V(0x1.8p52);
+  V r = fma(n, V(-0x1.921fb544p+0), x);
+  r = fma(n, V(-0x1.0b4611a6p-34), r);
+  r = fma(n, V(-0x1.3198a2e037073p-69), r);
   return {r, to_bits(k)};
 }
 
 // sin and cos of r in [-pi/4, pi/4]; the short ones are good for float results
-template <bool Short, class T, int N>
-DLCORE_INLINE vec<T, N> sin_reduced(vec<T, N> r) {
-  const vec<T, N> z = r * r;
+template <bool Short, int N>
+DLCORE_INLINE vec<double, N> sin_reduced(vec<double, N> r) {
+  const vec<double, N> z = r * r;
   if constexpr (Short) {
-    constexpr T c[] = {T(-0.16666666640591377), T(0.0083333292807002395), T(-0.00019839304437643885),
-                       T(2.7180464964718835e-06)};
+    constexpr double c[] = {-0.16666666640591377, 0.0083333292807002395, -0.00019839304437643885,
+                            2.7180464964718835e-06};
     return fma(r * z, polynomial(z, c), r);
   } else {
-    constexpr T c[] = {-0.16666666666666638,   0.0083333333333233464,   -0.00019841269830341178,
-                       2.7557313831852141e-06, -2.5050775277446411e-08, 1.5897592852997064e-10};
+    constexpr double c[] = {-0.16666666666666638,   0.0083333333333233464,   -0.00019841269830341178,
+                            2.7557313831852141e-06, -2.5050775277446411e-08, 1.5897592852997064e-10};
     return fma(r * z, polynomial(z, c), r);
   }
 }
-template <bool Short, class T, int N>
-DLCORE_INLINE vec<T, N> cos_reduced(vec<T, N> r) {
-  using V = vec<T, N>;
-  const V z = r * r, half = z * V(T(0.5)), one(T(1));
+template <bool Short, int N>
+DLCORE_INLINE vec<double, N> cos_reduced(vec<double, N> r) {
+  using V = vec<double, N>;
+  const V z = r * r, half = z * V(0.5), one(1.0);
   if constexpr (Short) {
-    constexpr T c[] = {T(0.041666666647289324), T(-0.0013888885423645862), T(2.4799883973088621e-05),
-                       T(-2.7235802672237582e-07)};
+    constexpr double c[] = {0.041666666647289324, -0.0013888885423645862, 2.4799883973088621e-05,
+                            -2.7235802672237582e-07};
     return fma(z * z, polynomial(z, c), one - half);
   } else {
-    constexpr T c[] = {0.041666666666666657,    -0.0013888888888882495, 2.4801587293980851e-05,
-                       -2.7557315496524617e-07, 2.0875862534129338e-09, -1.1366188293423654e-11};
+    constexpr double c[] = {0.041666666666666657,    -0.0013888888888882495, 2.4801587293980851e-05,
+                            -2.7557315496524617e-07, 2.0875862534129338e-09, -1.1366188293423654e-11};
     const V w = one - half;
     return w + fma(z * z, polynomial(z, c), (one - w) - half);
   }
 }
 
 // sin(x + shift pi/2)
-template <bool Short, class T, int N>
-DLCORE_INLINE vec<T, N> sine_by_quarters(vec<T, N> x, int shift) {
-  using V = vec<T, N>;
-  using I = bits_of<T, N>;
-  using B = typename V::bits;
+template <bool Short, int N>
+DLCORE_INLINE vec<double, N> sine(vec<double, N> x, int64_t shift) {
+  using V = vec<double, N>;
+  using I = vec<int64_t, N>;
   const auto [r, k] = reduce_angle(x);
-  const I n = k + I(B(shift));
-  const mask<T, N> odd{(n & I(B{1})).v != 0};
+  const I n = k + I(shift);
+  const mask<double, N> odd{(n & I(int64_t{1})).v != 0};
   const V y = select(odd, cos_reduced<Short>(r), sin_reduced<Short>(r));
-  return from_bits<T>(to_bits(y) ^ ((n & I(B{2})) << (8 * static_cast<int>(sizeof(T)) - 2)));
-}
-template <int N>
-DLCORE_INLINE vec<double, N> sine(vec<double, N> x, int shift) {
-  return sine_by_quarters<false>(x, shift);
-}
-template <int N>
-DLCORE_INLINE vec<float, N> sine(vec<float, N> x, int shift) {
-  if constexpr (kFused) return sine_by_quarters<true>(x, shift);
-  return in_double(x, [&](auto a) { return sine_by_quarters<true>(a, shift); });
+  return from_bits<double>(to_bits(y) ^ ((n & I(int64_t{2})) << 62));
 }
 template <int N>
 DLCORE_INLINE vec<double, N> tangent(vec<double, N> x) {
@@ -101,17 +74,17 @@ DLCORE_INLINE vec<double, N> tangent(vec<double, N> x) {
   const mask<double, N> odd{(n & I(int64_t{1})).v != 0};
   return select(odd, -c, s) / select(odd, s, c);
 }
-template <int N>
-DLCORE_INLINE vec<float, N> tangent(vec<float, N> x) {
-  return in_double(x, [](auto a) { return tangent(a); });
-}
 
 // fast(x), but the C library's `exact` for the lanes whose angle is out of its range
 template <class T, int N, class Fast, class Exact>
 DLCORE_INLINE vec<T, N> of_angle(vec<T, N> x, Fast fast, Exact exact) {
   using V = vec<T, N>;
   const mask<T, N> inside = abs(x) <= V(static_cast<T>(kLargestAngle));
-  V y = fast(x);
+  V y;
+  if constexpr (sizeof(T) == 4)
+    y = in_double(x, fast);
+  else
+    y = fast(x);
   if (__builtin_expect(any(~inside), 0))
     y = select(inside, y, each_lane(select(inside, V(T(0)), x), [&](T a) {
                  return static_cast<T>(exact(static_cast<double>(a)));
@@ -120,11 +93,12 @@ DLCORE_INLINE vec<T, N> of_angle(vec<T, N> x, Fast fast, Exact exact) {
 }
 template <class T, int N>
 DLCORE_INLINE vec<T, N> sin(vec<T, N> x) {  // 2 ulp
-  return of_angle(x, [](auto a) { return sine(a, 0); }, [](double a) { return __builtin_sin(a); });
+  return of_angle(x, [](auto a) { return sine<sizeof(T) == 4>(a, 0); }, [](double a) { return __builtin_sin(a); });
 }
 template <class T, int N>
 DLCORE_INLINE vec<T, N> cos(vec<T, N> x) {  // 2 ulp
-  const vec<T, N> y = of_angle(x, [](auto a) { return sine(a, 1); }, [](double a) { return __builtin_cos(a); });
+  const vec<T, N> y =
+      of_angle(x, [](auto a) { return sine<sizeof(T) == 4>(a, 1); }, [](double a) { return __builtin_cos(a); });
   return select(x == vec<T, N>(T(0)), vec<T, N>(T(1)), y);
 }
 template <class T, int N>
