@@ -26,7 +26,7 @@ bool streams(ElementwiseOp op, const void* y, int64_t item, int64_t n, const Inp
   const bool light = op < ElementwiseOp::Eq || op == ElementwiseOp::Copy;  // arithmetic
   bool fresh = light && reinterpret_cast<uintptr_t>(y) % static_cast<uintptr_t>(item) == 0;
   for (int k = 0; k < inputs; ++k) fresh &= x[k].data != y;
-  return fresh && dlcore::streams(n * item);
+  return fresh && dlcore::streams(n * item, 1);
 }
 
 // One call of a row: a step of 0 repeats a single element of x.

@@ -252,15 +252,10 @@ class DepthwiseGradient {
       fill(partial, partial_, T(0));
       for (int64_t i = begin; i < end; ++i) add_row(x, dy + i * g_.ow * g_.c, i / g_.oh, i % g_.oh, partial);
     });
-    const int64_t taps = g_.kh * g_.kw;
-    for (int64_t i = 0; i < partial_; ++i) {
-      T sum = 0;
-      for (int64_t chunk = 0; chunk < chunks_; ++chunk) sum += partials_[chunk * partial_ + i];
-      if (i < taps * g_.c)
-        dw[i % g_.c * taps + i / g_.c] = sum;
-      else if (db)
-        db[i % g_.c] = sum;
-    }
+    const int64_t taps = g_.kh * g_.kw, vectors = ceil_div(g_.c, V::size);
+    parallel_for(vectors, most(1, (1 << 14) / (chunks_ * taps * V::size)), [&](int64_t begin, int64_t end) {
+      for (int64_t c = begin * V::size; c < least(end * V::size, g_.c); c += V::size) store(c, taps, dw, db);
+    });
   }
 
  private:
@@ -282,6 +277,19 @@ class DepthwiseGradient {
     for (j = 0; j < g_.ow; ++j, dy += c)
       for (int64_t k = 0; k < c; k += V::size)
         (V::load(sums + k, c - k) + V::load(dy + k, c - k)).store(sums + k, c - k);
+  }
+
+  // A vector of channels of dw (c, kh, kw) and db, from the sums of the chunks.
+  void store(int64_t c, int64_t taps, T* dw, T* db) const {
+    const int64_t channels = least(V::size, g_.c - c);
+    const auto sum = [&](int64_t tap) {
+      const T* from = partials_ + tap * g_.c + c;
+      V s = V::load(from, channels);
+      for (int64_t chunk = 1; chunk < chunks_; ++chunk) s += V::load(from + chunk * partial_, channels);
+      return s;
+    };
+    store_columns(dw + c * taps, taps, channels, taps, sum);
+    if (db) sum(taps).store(db + c, channels);
   }
 
   void add_position(const T* x, const T* dy, Range u, int64_t j, T* partial) const {

@@ -38,7 +38,7 @@ void max_forward(const Pool2d& g, const T* x, T* y, I* argmax, void* workspace) 
   if constexpr (kFewTaps<I>)
     if (is_pairs(g)) return g.kh == 1 ? max_pairs<1, T, I>(g, x, y, argmax) : max_pairs<2, T, I>(g, x, y, argmax);
   Plan<T> plan(g, false, workspace);
-  if (!plan.planes) return walk_images<T>(g, false, plan.walk, MaxForward<T, I>{x, y, argmax});
+  if (!plan.planes) return walk_images<T>(g, false, plan.walk, y, MaxForward<T, I>{x, y, argmax});
   const PlaneWalk<T> planes(g, plan.walk, false, plan.arena);
   planes.each_part([&](const auto& slot, const auto& part) {
     planes.turn_in(part, x, slot.sources);
@@ -58,7 +58,7 @@ void max_backward(const Pool2d& g, const T* dy, const I* argmax, T* dx, void* wo
     if (is_pairs(g))
       return g.kh == 1 ? max_pairs_backward<1>(g, dy, argmax, dx) : max_pairs_backward<2>(g, dy, argmax, dx);
   Plan<T> plan(g, true, workspace);
-  if (!plan.planes) return walk_images<T>(g, true, plan.walk, MaxBackward<T, I>{dy, argmax, dx});
+  if (!plan.planes) return walk_images<T>(g, true, plan.walk, dx, MaxBackward<T, I>{dy, argmax, dx});
   const PlaneWalk<T> planes(g, plan.walk, true, plan.arena);
   planes.each_part([&](const auto& slot, const auto& part) {
     planes.turn_in(part, dy, slot.sources);
@@ -71,7 +71,7 @@ void max_backward(const Pool2d& g, const T* dy, const I* argmax, T* dx, void* wo
 // kernel(from, to) is what to do with channels-last images.
 template <class T, class F>
 void average(const Pool2d& g, bool backward, Plan<T>& plan, const T* from, T* to, const F& kernel) {
-  if (!plan.planes) return walk_images<T>(g, backward, plan.walk, kernel(from, to));
+  if (!plan.planes) return walk_images<T>(g, backward, plan.walk, to, kernel(from, to));
   const PlaneWalk<T> planes(g, plan.walk, backward, plan.arena);
   planes.each_part([&](const auto& slot, const auto& part) {
     planes.turn_in(part, from, slot.sources);

@@ -18,19 +18,22 @@ DLCORE_INLINE int64_t row_work(const Walk& walk, bool backward) {
 }
 
 template <class T, class K>
-void walk_images(const Pool2d& g, bool backward, const Walk& walk, const K& kernel) {
+void walk_images(const Pool2d& g, bool backward, const Walk& walk, const T* target, const K& kernel) {
   constexpr int64_t kLeastRows = 32, kSlice = 4 * kLanes<T>;
   const int64_t rows = g.planes * walk.h.targets, slices = rows < kLeastRows ? ceil_div(g.inner, kSlice) : 1;
   const int64_t work = row_work(walk, backward) * ceil_div(g.inner, slices);
+  const bool past =
+      backward && whole_vectors(target, g.inner) && streams(rows * walk.w.targets * g.inner * int64_t{sizeof(T)});
   parallel_for(rows * slices, most(1, kGrainWork / work), [&](int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item) {
       const int64_t image = item / slices / walk.h.targets, i = item / slices % walk.h.targets;
       const int64_t from = item % slices * kSlice, to = item % slices + 1 < slices ? from + kSlice : g.inner;
       const int64_t source_row = walk.w.sources * g.inner, target_row = walk.w.targets * g.inner;
       const Place place{image * walk.h.sources * source_row, source_row, image * walk.h.targets * target_row,
-                        target_row};
+                        target_row, past};
       walk.template row<T>(kernel, place, i, 0, walk.w.targets, from, to);
     }
+    if (past) stream_fence();
   });
 }
 
@@ -103,7 +106,7 @@ struct PlaneWalk {
   [[gnu::noinline]] void run(const K& kernel, const Part& part) const {
     const int64_t source_row = (part.w.last - part.w.first) * L, target_row = (part.w.to - part.w.from) * L;
     const Place place{-part.h.first * source_row - part.w.first * L, source_row,
-                      -part.h.from * target_row - part.w.from * L, target_row};
+                      -part.h.from * target_row - part.w.from * L, target_row, false};
     for (int64_t i = part.h.from; i < part.h.to; ++i)
       walk.template row<T>(kernel, place, i, part.w.from, part.w.to, 0, L);
   }
@@ -135,6 +138,7 @@ struct PlaneWalk {
   template <class E, class Turned>
   [[gnu::noinline]] void turn_out(const Part& part, const Turned* turned, E* planes) const {
     const int64_t size = walk.h.targets * walk.w.targets;
+    const bool past = size % L == 0 && streams(g.planes * size * int64_t{sizeof(E)});
     each_run(walk.w.targets, part.h.from, part.h.to, part.w.from, part.w.to, [&](int64_t start, int64_t n) {
       E* to = planes + part.plane * size + start;
       each_vector(n, [&](int64_t at, int64_t lanes) __attribute__((always_inline)) {
@@ -146,13 +150,14 @@ struct PlaneWalk {
         for (int p = 0; p < L; ++p) {
           if (p >= part.planes) continue;
           if constexpr (__is_same(E, T))
-            x[p].store(to + p * size + at, lanes);
+            past && whole_vectors(to + at, L) ? stream(to + p * size + at, x[p]) : x[p].store(to + p * size + at, lanes);
           else
             store_narrow<T>(x[p].v, to + p * size + at, lanes);
         }
       });
       turned += n * L;
     });
+    if (past) stream_fence();
   }
   // use(start, elements) for the runs of neighbours in rows [top, bottom), columns [left, right) of a plane.
   template <class F>

@@ -3,6 +3,7 @@
 // element of dx) looks at a rectangle of sources (the elements of its window; in backward the windows that hold it),
 // whose rows, columns and taps are arithmetic progressions. Nobody adds to another's place.
 #include "kernels/cpu/pool_common.h"
+#include "kernels/cpu/stream.h"
 
 namespace dlcore::kernel::DLCORE_TIER {
 namespace {
@@ -71,6 +72,7 @@ struct Look {
   int64_t tap;     // of the first source
   int64_t row_step, column_step, tap_row_step, tap_column_step;
   int64_t i, k;  // the target's row and column
+  bool past;     // the targets are streamed
 
   DLCORE_INLINE int64_t source(int64_t u, int64_t v) const { return at + u * row_step + v * column_step; }
   DLCORE_INLINE int64_t tap_of(int64_t u, int64_t v) const { return tap + u * tap_row_step + v * tap_column_step; }
@@ -96,9 +98,16 @@ DLCORE_INLINE void store(vec<T> v, T* p, int64_t lanes) {
   Whole ? v.store(p) : v.store(p, lanes);
 }
 
+// dx, larger than y, is streamed where it is large.
+template <bool Whole, class T>
+DLCORE_INLINE void store_gradient(vec<T> v, T* p, int64_t lanes, bool past) {
+  past ? stream(p, v) : store<Whole>(v, p, lanes);
+}
+
 // Where an image lies: the channels of its element (r, c) at sources + r source_row + c channels; so its targets.
 struct Place {
   int64_t sources, source_row, targets, target_row;
+  bool past;  // the targets are streamed
 };
 
 struct Walk {
@@ -133,7 +142,8 @@ struct Walk {
               h.tap_step * kernel_w,
               w.tap_step,
               i,
-              0};
+              0,
+              place.past};
     const int64_t sources = place.sources + up.first * place.source_row, taps = up.tap * kernel_w;
     for (int64_t k = left; k < right; ++k, look.target += step) {
       look.columns = across[k].count, look.at = sources + across[k].first * step, look.tap = taps + across[k].tap;
@@ -257,7 +267,7 @@ struct MaxBackward {
           sum[b] += vec<T>(here ? value.v : vec<T>(T(0)).v);
         }
       }
-    for (int b = 0; b < B; ++b) store<Block::whole>(sum[b], dx + look.target + c + b * L, lanes);
+    for (int b = 0; b < B; ++b) store_gradient<Block::whole>(sum[b], dx + look.target + c + b * L, lanes, look.past);
   }
 };
 
@@ -320,7 +330,8 @@ struct AvgBackward {
       return y * vec<T>(divisor.template factor<T>(walk.h.reach[look.i].first + u * walk.h.step,
                                                    walk.w.reach[look.k].first + v * walk.w.step));
     });
-    for (int b = 0; b < B; ++b) store<Block::whole>(sum[b] * vec<T>(factor), dx + look.target + c + b * L, lanes);
+    for (int b = 0; b < B; ++b)
+      store_gradient<Block::whole>(sum[b] * vec<T>(factor), dx + look.target + c + b * L, lanes, look.past);
   }
 };
 

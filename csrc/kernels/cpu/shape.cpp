@@ -42,7 +42,7 @@ void fill_items(const Fill& f) {
   constexpr int64_t kPiece = 1024 / sizeof(T);
   T piece[kPiece];
   for (T& p : piece) p = v;
-  const bool past = streams(f.n * int64_t{sizeof(T)});
+  const bool past = streams(f.n * int64_t{sizeof(T)}, 1);
   parallel_for(f.n, kGrainBytes / static_cast<int64_t>(sizeof(T)), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end && past; i += kPiece)
       stream_bytes(y + i, piece, (end - i < kPiece ? end - i : kPiece) * int64_t{sizeof(T)});
@@ -166,7 +166,7 @@ void join(const Join& j) {
     const int64_t rows = kGrainBytes / j.row_bytes;
     parallel_for(j.rows, rows > 1 ? rows : 1, [&](int64_t begin, int64_t end) { join_narrow_rows(j, begin, end); });
   } else {
-    const bool past = streams(j.rows * j.row_bytes);
+    const bool past = streams(j.rows * j.row_bytes, 2);
     parallel_for(j.rows * j.row_bytes, kGrainBytes,
                  [&](int64_t begin, int64_t end) { join_bytes(j, begin, end, past); });
   }
@@ -190,7 +190,7 @@ void walk_items(const Walk& w) {
   const int64_t last = w.ndim - 1, width = w.sizes[last];
   int64_t total = 1;
   for (int64_t d = 0; d <= last; ++d) total *= w.sizes[d];
-  const bool past = w.steps[last] == 1 && streams(total * int64_t{sizeof(T)});
+  const bool past = w.steps[last] == 1 && streams(total * int64_t{sizeof(T)}, 1);
   parallel_for(total, kGrainBytes / static_cast<int64_t>(sizeof(T)), [&](int64_t begin, int64_t end) {
     int64_t index[kMaxDims], at = begin;
     const T* x = static_cast<const T*>(w.x);
