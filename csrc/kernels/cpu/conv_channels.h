@@ -178,26 +178,40 @@ class ChannelsConv {
       for (int64_t lane = 0; lane < W; lane += kLanes<T>)
         use(lane, most(0, least(kLanes<T>, columns - lane)), w + lane * k_step);
     };
+    // Rows that are too far apart for the processor to foresee what is read next.
+    constexpr int64_t line = 64 / sizeof(T), ahead = 4;
     if (!backward_) {  // the taps of all channels are one row
       each_lane(from, [&](int64_t lane, int64_t channels, const T* w) {
         TapCounter at{taps};
-        each_column(w, k_step, channels, c_group * taps, [&](int64_t, vec<T> x) {
-          x.store(to + (at.tap * c_group + at.c) * W + lane);
-          at.next();
-        });
+        for (int64_t first = 0; first < c_group * taps; first += ahead * line) {
+          const int64_t count = least(ahead * line, c_group * taps - first);
+          for (int64_t l = 0; l < channels; ++l)
+            for (int64_t i = 0; i < count; i += line) __builtin_prefetch(w + l * k_step + first + ahead * line + i);
+          each_column(w + first, k_step, channels, count, [&](int64_t, vec<T> x) {
+            x.store(to + (at.tap * c_group + at.c) * W + lane);
+            at.next();
+          });
+        }
       });
       return;
     }
-    constexpr int64_t line = 64 / sizeof(T), ahead = 4;  // channels: too far apart for the processor to foresee
-    for (int64_t c = 0; c < c_group; ++c, from += c_step) {
-      for (int64_t i = 0; i < columns * taps && c + ahead < c_group; i += line)
-        __builtin_prefetch(from + ahead * c_step + i);
-      each_lane(from, [&](int64_t lane, int64_t channels, const T* w) {
-        each_column(w, k_step, channels, taps, [&](int64_t tap, vec<T> x) {
-          const int64_t u = f.h.position(tap / g_.kw), v = f.w.position(tap % g_.kw);
-          if (u >= 0 && v >= 0) x.store(to + (u * row + v * c_group + c) * W + lane);
+    for (int64_t first = 0; first < taps; first += kLanes<T>) {
+      const int64_t count = least(kLanes<T>, taps - first);
+      int64_t place[kLanes<T>];  // of each tap, or -1
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t u = f.h.position((first + i) / g_.kw), v = f.w.position((first + i) % g_.kw);
+        place[i] = u < 0 || v < 0 ? -1 : (u * row + v * c_group) * W;
+      }
+      const T* w_c = from + first;
+      for (int64_t c = 0; c < c_group; ++c, w_c += c_step) {
+        for (int64_t i = 0; i < columns * taps && c + ahead < c_group; i += line)
+          __builtin_prefetch(w_c + ahead * c_step + i);
+        each_lane(w_c, [&](int64_t lane, int64_t channels, const T* w) {
+          each_column(w, k_step, channels, count, [&](int64_t i, vec<T> x) {
+            if (place[i] >= 0) x.store(to + place[i] + c * W + lane);
+          });
         });
-      });
+      }
     }
   }
 
@@ -427,15 +441,18 @@ class ChannelsWeightGradient {
       for (int64_t chunk = 1; chunk < chunks_; ++chunk) s += vec<T>::load(from + chunk * step + at);
       return s;
     };
+    const bool past = whole_vectors(dw, c_ * taps) && streams(g_.oc * c_ * taps * int64_t{sizeof(T)});
     for (int64_t lane = 0; lane < columns; lane += kLanes<T>) {
       TapCounter at{taps};
-      store_columns(dw + (k + lane) * c_ * taps, c_ * taps, columns - lane, c_ * taps, [&](int64_t) {
+      const auto next = [&](int64_t) {
         const int64_t place = at.tap * c_ + at.c;
         at.next();
         return sum(place * W + lane);
-      });
+      };
+      store_columns(dw + (k + lane) * c_ * taps, c_ * taps, columns - lane, c_ * taps, past, next);
       if (db) sum(panel_size_ - W + lane).store(db + k + lane, columns - lane);
     }
+    if (past) stream_fence();
   }
 
   const Conv2d& g_;

@@ -288,7 +288,7 @@ class DepthwiseGradient {
       for (int64_t chunk = 1; chunk < chunks_; ++chunk) s += V::load(from + chunk * partial_, channels);
       return s;
     };
-    store_columns(dw + c * taps, taps, channels, taps, sum);
+    store_columns(dw + c * taps, taps, channels, taps, false, sum);
     if (db) sum(taps).store(db + c, channels);
   }
 

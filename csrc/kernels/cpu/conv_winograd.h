@@ -426,7 +426,7 @@ class WinogradGradient {
           transform_tile<kIn, kFilter, V>([](const auto& a, auto& b) { F::filter_adjoint(a, b); },
                                           [&](int u, int v) { return V::load(from + (u * kIn + v) * du_step_); },
                                           [&](int u, int v, V x) { taps[u * kFilter + v] = x; });
-          store_columns(dw + (k * g_.c + c) * kTaps, g_.c * kTaps, g_.oc - k, kTaps,
+          store_columns(dw + (k * g_.c + c) * kTaps, g_.c * kTaps, g_.oc - k, kTaps, false,
                         [&](int64_t tap) { return taps[tap]; });
         }
       }
