@@ -10,6 +10,7 @@
 #include "kernels/cpu/arena.h"
 #include "kernels/cpu/columns.h"
 #include "kernels/cpu/conv_bias.h"
+#include "kernels/cpu/fetch.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/gemm_micro.h"
 #include "kernels/cpu/simd_lanes.h"
@@ -134,6 +135,7 @@ class Winograd {
       T rows[kPoints][R * P];
       for (int64_t i = begin; i < end; ++i) {
         const int64_t panel = i / blocks * P, first = i % blocks * R, count = least(R, in_ - first);
+        if (first + R < in_) fetch_block(weights + panel * k_step + (first + R) * c_step, P, R);
         for (int64_t k = panel; k < panel + P; k += L)
           for (int64_t c = first; c < first + count; ++c) {
             V taps[kTaps];  // lanes are output channels
@@ -149,6 +151,14 @@ class Winograd {
           copy(filters + xi * filter_step_ + panel * in_ + first * P, rows[xi], count * P);
       }
     });
+  }
+
+  // The weights of some channels of the target and of the source.
+  void fetch_block(const T* w, int64_t k_channels, int64_t c_channels) const {
+    const int64_t rows = backward_ ? c_channels : k_channels, step = kTaps * (backward_ ? out_ : in_);
+    const int64_t length = kTaps * (backward_ ? k_channels : c_channels), line = 64 / kItem;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t i = 0; i < length; i += line) fetch(w + r * step + i);
   }
 
   void run(const T* source, const T* weights, const T* bias, T* target) const {
