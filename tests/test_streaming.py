@@ -74,7 +74,8 @@ def images(n, dtype, shift):
 
 def convolutions(n, dtype, shift):
     results = []
-    for c_in, c_out, groups, size in ((3, 32, 1, 3), (16, 64, 1, 1), (32, 32, 32, 3), (6, 10, 1, 3), (32, 64, 2, 1)):
+    sizes = (3, 32, 1, 3), (16, 64, 1, 1), (16, 40, 1, 3), (32, 32, 32, 3), (6, 10, 1, 3), (32, 64, 2, 1)
+    for c_in, c_out, groups, size in sizes:
         x = drawn(2, c_in, 9, n % 32 + 4, dtype=dtype, shift=shift)
         w = drawn(c_out, c_in // groups, size, size, dtype=dtype)
         for order in (d.contiguous_format, d.channels_last):
@@ -84,10 +85,21 @@ def convolutions(n, dtype, shift):
     return results
 
 
+def pooled(n, dtype, shift):
+    results = []
+    for channels, width in ((n % 48 + 1, 7), (16, 4 * (n % 32 + 1)), (32, 16)):
+        x = drawn(3, channels, 8, width, dtype=dtype, shift=shift)
+        for order in (d.contiguous_format, d.channels_last):
+            image = x.contiguous(memory_format=order)
+            results += with_gradients(F.max_pool2d(image, 3, 2, 1), x) + with_gradients(F.avg_pool2d(image, 3, 1, 1), x)
+            results += with_gradients(F.max_pool2d(image, 2), x) + with_gradients(F.avg_pool2d(image, 2, 3), x)
+    return results
+
+
 @pytest.mark.parametrize("dtype", [d.float32, d.float64])
 @pytest.mark.parametrize("shift", [0, 1, 5])
 @pytest.mark.parametrize("n", [1, 40, 64, 1000, 1031, 4096])
-@pytest.mark.parametrize("f", [elementwise, broadcast, moved, rows, images, convolutions])
+@pytest.mark.parametrize("f", [elementwise, broadcast, moved, rows, images, convolutions, pooled])
 def test_streamed_results_are_the_same_bits(f, n, shift, dtype):
     d._core._set_stream_bytes(NEVER)
     d.manual_seed(3)

@@ -150,7 +150,7 @@ struct PlaneWalk {
         for (int p = 0; p < L; ++p) {
           if (p >= part.planes) continue;
           if constexpr (__is_same(E, T))
-            past && whole_vectors(to + at, L) ? stream(to + p * size + at, x[p]) : x[p].store(to + p * size + at, lanes);
+            past&& whole_vectors(to + at, L) ? stream(to + p * size + at, x[p]) : x[p].store(to + p * size + at, lanes);
           else
             store_narrow<T>(x[p].v, to + p * size + at, lanes);
         }
