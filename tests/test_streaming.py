@@ -112,6 +112,21 @@ def test_streamed_results_are_the_same_bits(f, n, shift, dtype):
             assert d.equal(got, plain)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+def test_blocks_narrower_than_a_vector(threads):
+    # windows so large that gradients of planes are made in columns of 9; what they'd write beyond is another thread's
+    def gradient():
+        d.manual_seed(3)
+        x = drawn(1, 3, 64, 33)
+        return with_gradients(F.avg_pool2d(x, (33, 17), 1, (16, 8)), x)[1]
+
+    d._core._set_stream_bytes(NEVER)
+    expected = gradient()
+    d._core._set_stream_bytes(0)
+    d.set_num_threads(threads)
+    assert d.equal(gradient(), expected)
+
+
 def test_large_results_are_streamed_by_themselves():
     x = d.randn(1 << 23)
     d._core._set_stream_bytes(NEVER)

@@ -142,6 +142,7 @@ struct PlaneWalk {
     each_run(walk.w.targets, part.h.from, part.h.to, part.w.from, part.w.to, [&](int64_t start, int64_t n) {
       E* to = planes + part.plane * size + start;
       each_vector(n, [&](int64_t at, int64_t lanes) __attribute__((always_inline)) {
+        [[maybe_unused]] const bool streamed = past && lanes == L && whole_vectors(to + at, L);
         vec<Turned> x[L];
 #pragma GCC unroll 16
         for (int i = 0; i < L; ++i) x[i] = vec<Turned>::load(turned + (at + i) * L);
@@ -150,7 +151,7 @@ struct PlaneWalk {
         for (int p = 0; p < L; ++p) {
           if (p >= part.planes) continue;
           if constexpr (__is_same(E, T))
-            past&& whole_vectors(to + at, L) ? stream(to + p * size + at, x[p]) : x[p].store(to + p * size + at, lanes);
+            streamed ? stream(to + p * size + at, x[p]) : x[p].store(to + p * size + at, lanes);
           else
             store_narrow<T>(x[p].v, to + p * size + at, lanes);
         }
