@@ -128,6 +128,34 @@ def gradients(arrays, dy, options):
     return [g.numpy() for g in d.autograd.grad(y, tensors, d.tensor(dy))]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("channels", [16, 17, 48])
+def test_depthwise_weight_gradient_of_many_rows(channels, stride, dtype):
+    """Large enough that the rows are summed in chunks; small integers, whose sums are exact in any order."""
+    rng = np.random.default_rng(channels)
+    x = rng.integers(-4, 5, (4, channels, 96, 64)).astype(dtype)
+    dy = rng.integers(-4, 5, (4, channels, 96 // stride, 64 // stride)).astype(dtype)
+    w, b = (d.tensor(np.zeros(shape, dtype)).requires_grad_() for shape in ((channels, 1, 3, 3), (channels,)))
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    dw = np.empty((channels, 1, 3, 3), dtype)
+    for u, v in np.ndindex(3, 3):
+        dw[:, 0, u, v] = (padded[:, :, u : u + 96 : stride, v : v + 64 : stride] * dy).sum((0, 2, 3))
+
+    image = d.tensor(x).contiguous(memory_format=d.channels_last)
+    assert DEPTHWISE in d.backends.conv.explain(image, w, stride=stride, padding=1, groups=channels)
+    threads = d.get_num_threads()
+    try:
+        for count in (1, 2, 3):
+            d.set_num_threads(count)
+            y = d.conv2d(image, w, b, stride, 1, groups=channels)
+            got = d.autograd.grad(y, (w, b), d.tensor(dy))
+            np.testing.assert_array_equal(got[0].numpy(), dw)
+            np.testing.assert_array_equal(got[1].numpy(), dy.sum((0, 2, 3)))
+    finally:
+        d.set_num_threads(threads)
+
+
 @pytest.mark.parametrize("x, w, options, path", PATHS)
 def test_activations_keep_nan(x, w, options, path):
     """Wherever a NaN of x is in a sum, in y and, at the same places, in the gradient: dy goes through there."""
